@@ -1,0 +1,143 @@
+//! Who did it.
+
+use std::fmt;
+
+use crate::{Attributes, attribute_names as names};
+
+/// What kind of actor stands behind a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ActorKind {
+    /// A person with an account.
+    User,
+    /// Another program.
+    Service,
+    /// This program itself, by its own code's word. Never guessed.
+    System,
+    /// A person who is known not to have signed in.
+    Anonymous,
+    /// Nobody said.
+    Unknown,
+}
+
+impl ActorKind {
+    /// The value of `audit.actor.type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Service => "service",
+            Self::System => "system",
+            Self::Anonymous => "anonymous",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for ActorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Who did it.
+///
+/// ```
+/// use ftn_audit::Actor;
+///
+/// let ann = Actor::user("42").email("ann@example.org").first_name("Ann").last_name("Lee");
+/// assert_eq!(ann.id(), Some("42"));
+/// assert_eq!(ann.full_name().as_deref(), Some("Ann Lee"));
+/// let importer = Actor::service("importer");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Actor {
+    kind: ActorKind,
+    id: Option<String>,
+    email: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+}
+
+impl Actor {
+    fn new(kind: ActorKind, id: Option<String>) -> Self {
+        Self { kind, id, email: None, first_name: None, last_name: None }
+    }
+
+    /// A person, by the id that your accounts have.
+    pub fn user(id: impl ToString) -> Self {
+        Self::new(ActorKind::User, Some(id.to_string()))
+    }
+
+    /// Another program, by name.
+    pub fn service(name: impl Into<String>) -> Self {
+        Self::new(ActorKind::Service, Some(name.into()))
+    }
+
+    /// This program itself: migrations, scheduled clean-up.
+    pub fn system() -> Self {
+        Self::new(ActorKind::System, None)
+    }
+
+    /// A person who is known not to have signed in.
+    pub fn anonymous() -> Self {
+        Self::new(ActorKind::Anonymous, None)
+    }
+
+    /// Adds the e-mail address.
+    #[must_use]
+    pub fn email(mut self, email: impl Into<String>) -> Self {
+        self.email = Some(email.into());
+        self
+    }
+
+    /// Adds the first name.
+    #[must_use]
+    pub fn first_name(mut self, name: impl Into<String>) -> Self {
+        self.first_name = Some(name.into());
+        self
+    }
+
+    /// Adds the last name.
+    #[must_use]
+    pub fn last_name(mut self, name: impl Into<String>) -> Self {
+        self.last_name = Some(name.into());
+        self
+    }
+
+    /// What kind of actor this is.
+    pub fn kind(&self) -> ActorKind {
+        self.kind
+    }
+
+    /// The id of a user, the name of a service.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// First and last name, as far as known.
+    pub fn full_name(&self) -> Option<String> {
+        match (&self.first_name, &self.last_name) {
+            (Some(first), Some(last)) => Some(format!("{first} {last}")),
+            (Some(name), None) | (None, Some(name)) => Some(name.clone()),
+            (None, None) => None,
+        }
+    }
+
+    pub(crate) fn append_to(&self, attributes: &mut Attributes) {
+        attributes.set(names::ACTOR_TYPE, self.kind.as_str());
+        if self.kind == ActorKind::User {
+            attributes.set(names::USER_ID, self.id.clone());
+            attributes.set(names::USER_EMAIL, self.email.clone());
+            attributes.set(names::USER_FULL_NAME, self.full_name());
+        } else {
+            attributes.set(names::ACTOR_ID, self.id.clone());
+        }
+    }
+}
+
+/// Shows kind and id; e-mail and names are personal data and stay out of logs.
+impl fmt::Debug for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Actor").field("kind", &self.kind).field("id", &self.id).finish_non_exhaustive()
+    }
+}

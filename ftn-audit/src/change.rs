@@ -1,0 +1,378 @@
+//! What capture found.
+
+use std::any::Any;
+
+use crate::{AttributeValue, Attributes, AuditContext, EventType, attribute_names as names, model::*};
+
+/// One changed column: what it was and what it is. A side is `None` where the event has none (creation, deletion) or
+/// where capture could not know it.
+#[derive(Clone, Debug)]
+pub struct ColumnChange {
+    column: &'static ColumnInfo,
+    old: Option<AttributeValue>,
+    new: Option<AttributeValue>,
+}
+
+impl ColumnChange {
+    /// A change of a column, masked as the column's declaration wants it.
+    pub fn new(
+        column: &'static ColumnInfo,
+        old: Option<AttributeValue>,
+        new: Option<AttributeValue>,
+    ) -> Self {
+        let treat = |value: Option<AttributeValue>| {
+            value.map(|value| if column.masked && !value.is_null() { MASK.into() } else { value })
+        };
+        Self { column, old: treat(old), new: treat(new) }
+    }
+
+    /// The column's name in records.
+    pub fn name(&self) -> &'static str {
+        self.column.name
+    }
+
+    /// The value before.
+    pub fn old(&self) -> Option<&AttributeValue> {
+        self.old.as_ref()
+    }
+
+    /// The value after.
+    pub fn new_value(&self) -> Option<&AttributeValue> {
+        self.new.as_ref()
+    }
+}
+
+/// The columns whose value really differs, in the entity's column order; all of them for a creation or a deletion.
+#[derive(Clone, Debug, Default)]
+pub struct Changeset(Vec<ColumnChange>);
+
+impl Changeset {
+    /// The changes, in column order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &ColumnChange> {
+        self.0.iter()
+    }
+
+    /// The change of one column, by its name in records or in the database.
+    pub fn get(&self, column: &str) -> Option<&ColumnChange> {
+        self.0.iter().find(|change| change.column.sql_name == column || change.column.name == column)
+    }
+
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<ColumnChange> for Changeset {
+    fn from_iter<I: IntoIterator<Item = ColumnChange>>(changes: I) -> Self {
+        Self(changes.into_iter().collect())
+    }
+}
+
+/// Whether links were added or removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LinkAction {
+    /// Links were added.
+    Add,
+    /// Links were removed.
+    Remove,
+}
+
+impl LinkAction {
+    /// The value of `audit.action`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Remove => "remove",
+        }
+    }
+}
+
+/// Links of a many-to-many relation that were added or removed.
+#[derive(Clone, Debug)]
+pub struct LinkChange {
+    field: &'static str,
+    action: LinkAction,
+    keys: Vec<AttributeValue>,
+    total: usize,
+}
+
+/// The most keys that one link event lists.
+pub const MAX_LINK_KEYS: usize = 500;
+
+impl LinkChange {
+    /// A change of a relation's links. Keys are sorted; beyond the 500th they are only counted.
+    pub fn new(field: &'static str, action: LinkAction, mut keys: Vec<AttributeValue>) -> Self {
+        keys.sort_by(|left, right| match (left, right) {
+            (AttributeValue::Int(left), AttributeValue::Int(right)) => left.cmp(right),
+            (AttributeValue::Int(_), _) => std::cmp::Ordering::Less,
+            (_, AttributeValue::Int(_)) => std::cmp::Ordering::Greater,
+            (left, right) => left.to_string().cmp(&right.to_string()),
+        });
+        let total = keys.len();
+        keys.truncate(MAX_LINK_KEYS);
+        Self { field, action, keys, total }
+    }
+
+    /// The relation's field.
+    pub fn field(&self) -> &'static str {
+        self.field
+    }
+
+    /// Whether links were added or removed.
+    pub fn action(&self) -> LinkAction {
+        self.action
+    }
+
+    /// The linked rows' keys, sorted; at most 500.
+    pub fn keys(&self) -> &[AttributeValue] {
+        &self.keys
+    }
+
+    /// How many links it were.
+    pub fn total(&self) -> usize {
+        self.total
+    }
+
+    /// Whether more links changed than [`keys`](Self::keys) lists.
+    pub fn is_truncated(&self) -> bool {
+        self.total > self.keys.len()
+    }
+}
+
+/// Everything about a change but the typed rows: what the generic formatter and the record need.
+#[derive(Clone, Debug)]
+pub struct ChangeFacts {
+    /// What kind of thing happened.
+    pub event: EventType,
+    /// The model.
+    pub model: &'static ModelInfo,
+    /// The row's key as text; empty where there is no single row.
+    pub pk: String,
+    /// What changed.
+    pub changeset: Changeset,
+    /// Which links changed.
+    pub link: Option<LinkChange>,
+    /// What capture could not confirm, and where it came from.
+    pub marks: Marks,
+    /// The context of the change, if there is one.
+    pub context: Option<AuditContext>,
+}
+
+/// What a record says of how it was captured. The default is the audited connection's full promise.
+#[derive(Clone, Debug, Default)]
+pub struct Marks {
+    /// Captured by hooks on a plain connection.
+    pub hook: bool,
+    /// The old values are not the stored ones under the statement's lock.
+    pub old_unconfirmed: bool,
+    /// Whether the commit took place is not known.
+    pub commit_unconfirmed: bool,
+    /// The caller gave up the statement before its end was seen.
+    pub interrupted: bool,
+    /// The statement without literals, where nothing else tells what happened.
+    pub statement: Option<String>,
+}
+
+impl ChangeFacts {
+    /// The description of the generic formatter.
+    pub fn default_description(&self) -> String {
+        let (model, pk) = (&self.model.name, &self.pk);
+        match (&self.event, &self.link) {
+            (EventType::Creation, _) => format!("Created {model} #{pk}"),
+            (EventType::Update, _) => {
+                let names: Vec<_> = self.changeset.iter().map(ColumnChange::name).collect();
+                let names = if names.is_empty() { "no fields".to_owned() } else { names.join(", ") };
+                format!("Updated {model} #{pk} ({names})")
+            }
+            (EventType::Deletion, _) => format!("Deleted {model} #{pk}"),
+            (_, Some(link)) => format!("{} on {model} #{pk}.{}", link.action.as_str(), link.field),
+            (EventType::UnparsedWrite, _) => format!("Unparsed write to {model}"),
+            (event, _) if pk.is_empty() => format!("{event} on {model}"),
+            (event, _) => format!("{event} on {model} #{pk}"),
+        }
+    }
+
+    /// The attributes of the generic formatter: what happened to which row, by which route, and the changeset.
+    pub fn default_attributes(&self) -> Attributes {
+        let mut all = Attributes::with_capacity(8 + 2 * self.changeset.0.len());
+        self.put_identity(&mut all);
+        for change in self.changeset.iter() {
+            if let Some(old) = &change.old {
+                all.push(change.column.old_key.as_str(), old.clone());
+            }
+            if let Some(new) = &change.new {
+                all.push(change.column.new_key.as_str(), new.clone());
+            }
+        }
+        if let Some(link) = &self.link {
+            all.push(names::FIELD_NAME, link.field.into());
+            all.push(names::ACTION, link.action.as_str().into());
+            all.push(names::PK_SET, link.keys.clone().into());
+            if link.is_truncated() {
+                all.push(names::PK_SET_TRUNCATED, true.into());
+                all.push(names::PK_SET_TOTAL, link.total.into());
+            }
+        }
+        all
+    }
+
+    /// What every record says, whatever its formatter left out or wrote over.
+    pub(crate) fn put_identity(&self, attributes: &mut Attributes) {
+        attributes.set(names::EVENT_TYPE, self.event.as_str());
+        attributes.set(names::MODEL, self.model.name.as_str());
+        attributes.set(names::MODEL_PK, self.pk.as_str());
+        if let Some(route) = self.context.as_ref().and_then(AuditContext::raw_route) {
+            attributes.set(names::RAW_ROUTE, route);
+        }
+    }
+
+    pub(crate) fn put_marks(&self, attributes: &mut Attributes) {
+        let marks = &self.marks;
+        if marks.hook {
+            attributes.set(names::CAPTURE, "hook");
+        }
+        if marks.old_unconfirmed {
+            attributes.set(names::OLD_CONFIRMED, false);
+        }
+        if marks.commit_unconfirmed {
+            attributes.set(names::COMMIT_CONFIRMED, false);
+        }
+        if marks.interrupted {
+            attributes.set(names::INTERRUPTED, true);
+        }
+        if let Some(statement) = &marks.statement {
+            attributes.set(names::STATEMENT, statement.as_str());
+        }
+    }
+}
+
+/// One change of a row of model `M`, as a formatter sees it.
+///
+/// ```no_run
+/// # use ftn_audit::{Attributes, Change, Subject};
+/// # fn example<M: Subject>(change: &Change<M>) -> Attributes {
+/// if change.changed("price") {
+///     return change.default_attributes().with("shop.repriced", true);
+/// }
+/// change.default_attributes()
+/// # }
+/// ```
+pub struct Change<M> {
+    facts: ChangeFacts,
+    old: Option<M>,
+    new: Option<M>,
+}
+
+impl<M: Subject> Change<M> {
+    /// A change with at least one of its rows: a formatter never sees one without.
+    pub(crate) fn rows(&self) -> Option<&M> {
+        self.new.as_ref().or(self.old.as_ref())
+    }
+
+    /// Puts facts and rows together. Capture does this; tests of a formatter may, too.
+    pub fn of(facts: ChangeFacts, old: Option<M>, new: Option<M>) -> Self {
+        Self { facts, old, new }
+    }
+
+    /// The row the event is about: the new one, or the old one of a deletion; the owner of changed links.
+    ///
+    /// # Panics
+    ///
+    /// When the change was made by hand without any row. Changes that have no row never reach a formatter.
+    pub fn subject(&self) -> &M {
+        self.rows().expect("a change that reaches a formatter has a row")
+    }
+
+    /// The row before, where there was one and it is known.
+    pub fn old(&self) -> Option<&M> {
+        self.old.as_ref()
+    }
+
+    /// The row after, where there is one.
+    pub fn new(&self) -> Option<&M> {
+        self.new.as_ref()
+    }
+
+    /// Whether a column is in the changeset.
+    pub fn changed(&self, column: impl ColumnName) -> bool {
+        self.facts.changeset.get(column.column_name()).is_some()
+    }
+
+    /// What kind of thing happened.
+    pub fn event_type(&self) -> &EventType {
+        &self.facts.event
+    }
+
+    /// The row's key as text.
+    pub fn pk(&self) -> &str {
+        &self.facts.pk
+    }
+
+    /// The columns whose value differs.
+    pub fn changeset(&self) -> &Changeset {
+        &self.facts.changeset
+    }
+
+    /// The changed links, for a `collection_update`.
+    pub fn link(&self) -> Option<&LinkChange> {
+        self.facts.link.as_ref()
+    }
+
+    /// Who and where, if anybody said.
+    pub fn context(&self) -> Option<&AuditContext> {
+        self.facts.context.as_ref()
+    }
+
+    /// What the generic formatter would write.
+    pub fn default_description(&self) -> String {
+        self.facts.default_description()
+    }
+
+    /// What the generic formatter would attach: what happened to which row, by which route, and the changeset.
+    pub fn default_attributes(&self) -> Attributes {
+        self.facts.default_attributes()
+    }
+}
+
+/// A change whose model is known at run time only.
+pub trait AnyChange: Send + Sync {
+    /// Everything but the typed rows.
+    fn facts(&self) -> &ChangeFacts;
+    /// The `Change<M>`, if there is a row for a custom formatter to look at.
+    fn typed(&self) -> Option<&dyn Any>;
+}
+
+impl<M: Subject> AnyChange for Change<M> {
+    fn facts(&self) -> &ChangeFacts {
+        &self.facts
+    }
+
+    fn typed(&self) -> Option<&dyn Any> {
+        self.rows().map(|_| self as &dyn Any)
+    }
+}
+
+/// Facts alone: changes without a row use the generic formatter.
+impl AnyChange for ChangeFacts {
+    fn facts(&self) -> &ChangeFacts {
+        self
+    }
+
+    fn typed(&self) -> Option<&dyn Any> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_keys_are_sorted_by_number_and_capped() {
+        let link = LinkChange::new("tags", LinkAction::Add, (0..600).rev().map(AttributeValue::from).collect());
+        assert_eq!(link.keys().len(), MAX_LINK_KEYS);
+        assert_eq!(link.keys()[10], 10);
+        assert_eq!((link.total(), link.is_truncated()), (600, true));
+    }
+}

@@ -1,0 +1,65 @@
+//! What kind of thing happened.
+
+use std::{borrow::Cow, fmt};
+
+/// What kind of thing happened. Displays, and compares with `&str`, as the value of `audit.event_type`.
+///
+/// ```
+/// use ftn_audit::EventType;
+///
+/// assert_eq!(EventType::CollectionUpdate, "collection_update");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EventType {
+    /// A row was inserted.
+    Creation,
+    /// A row was changed.
+    Update,
+    /// A row was deleted.
+    Deletion,
+    /// Links of a many-to-many relation were added or removed.
+    CollectionUpdate,
+    /// A statement that can write named an audited table, and what it changed could not be told.
+    UnparsedWrite,
+    /// What is no row change: named by the application.
+    Custom(Cow<'static, str>),
+}
+
+impl EventType {
+    /// The value of `audit.event_type`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Creation => "creation",
+            Self::Update => "update",
+            Self::Deletion => "deletion",
+            Self::CollectionUpdate => "collection_update",
+            Self::UnparsedWrite => "unparsed_write",
+            Self::Custom(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl PartialEq<str> for EventType {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for EventType {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
+impl PartialEq<EventType> for &EventType {
+    fn eq(&self, other: &EventType) -> bool {
+        **self == *other
+    }
+}

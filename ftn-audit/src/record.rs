@@ -1,0 +1,224 @@
+//! The finished event.
+
+use std::{borrow::Cow, fmt, sync::Arc, time::SystemTime};
+
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use uuid::Uuid;
+
+use crate::{Actor, AttributeValue, Attributes, EventType, attribute_names as names, context::Trace};
+
+/// One audit event, finished: described, masked, with its own id; nothing of the database is left in it.
+///
+/// Records are made by capture or by [`Audit::event`](crate::Audit::event), never by hand; tests read them from a
+/// [`MemorySink`](crate::sink::MemorySink):
+///
+/// ```no_run
+/// # let sink = ftn_audit::sink::MemorySink::new();
+/// let record = &sink.records()[0];
+/// assert_eq!(record.event_type(), "update");
+/// assert_eq!(record.attribute("audit.changeset.title.old").unwrap(), "Tea");
+/// ```
+#[derive(Clone)]
+pub struct AuditRecord {
+    pub(crate) id: Uuid,
+    pub(crate) event: EventType,
+    pub(crate) model: Cow<'static, str>,
+    pub(crate) table: Cow<'static, str>,
+    pub(crate) pk: String,
+    pub(crate) description: String,
+    pub(crate) occurred_at: SystemTime,
+    pub(crate) own: Attributes,
+    pub(crate) context: Arc<Attributes>,
+    pub(crate) database: Arc<Attributes>,
+    pub(crate) actor: Option<Arc<Actor>>,
+    pub(crate) trace: Option<Trace>,
+    pub(crate) place: Option<Place>,
+}
+
+/// Where a record stands among those of its transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) transaction: Uuid,
+    pub(crate) sequence: u32,
+    pub(crate) count: u32,
+}
+
+impl AuditRecord {
+    /// The record's own id (UUIDv7), sent as `log.record.uid`. A repeat of the record has the same id.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// What happened. Compares with `&str`: `record.event_type() == "update"`.
+    pub fn event_type(&self) -> &EventType {
+        &self.event
+    }
+
+    /// `audit.<table>.<event>`, the OTLP event name.
+    pub fn event_name(&self) -> String {
+        format!("audit.{}.{}", self.table, self.event)
+    }
+
+    /// The model's name, as `#[audit(name = "..")]` or the table gave it.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// The table the event is about.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// The row's key as text, `1,2` for a composite one; empty where an event has no single row.
+    pub fn pk(&self) -> &str {
+        &self.pk
+    }
+
+    /// What the formatter wrote.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// When the statement ran.
+    pub fn occurred_at(&self) -> SystemTime {
+        self.occurred_at
+    }
+
+    /// The transaction the record belongs to: given at hand-over, when the transaction has committed.
+    pub fn transaction_id(&self) -> Option<Uuid> {
+        self.place.map(|place| place.transaction)
+    }
+
+    /// The record's number in its transaction, from 1: given at hand-over.
+    pub fn sequence(&self) -> Option<u32> {
+        self.place.map(|place| place.sequence)
+    }
+
+    /// How many records the transaction has: given at hand-over.
+    pub fn transaction_count(&self) -> Option<u32> {
+        self.place.map(|place| place.count)
+    }
+
+    /// Who did it, as known when the statement ran.
+    pub fn actor(&self) -> Option<&Actor> {
+        self.actor.as_deref()
+    }
+
+    /// The trace of the request, as 16 bytes.
+    pub fn trace_id(&self) -> Option<[u8; 16]> {
+        self.trace.map(|trace| trace.trace_id)
+    }
+
+    /// The span of the request, as 8 bytes.
+    pub fn span_id(&self) -> Option<[u8; 8]> {
+        self.trace.map(|trace| trace.span_id)
+    }
+
+    /// The W3C trace flags of the request.
+    pub fn trace_flags(&self) -> Option<u8> {
+        self.trace.map(|trace| trace.flags)
+    }
+
+    /// One attribute of [`attributes`](Self::attributes).
+    pub fn attribute(&self, key: &str) -> Option<AttributeValue> {
+        if let Some(value) = self.own.get(key) {
+            return (!value.is_null()).then(|| value.clone());
+        }
+        self.attributes().remove(key)
+    }
+
+    /// Everything that is sent, under the names of the `Flat` encoding, nulls left out: what the event is, its
+    /// changeset, its transaction, actor, request and database, then what formatter and context added.
+    ///
+    /// Column values keep their native type here; [`flat_attributes`](Self::flat_attributes) has them as text.
+    pub fn attributes(&self) -> Attributes {
+        let mut all = Attributes::with_capacity(self.own.len() + self.context.len() + 16);
+        all.push(names::UID, self.id.to_string().into());
+        for (key, value) in self.own.iter() {
+            all.push(key.to_owned(), value.clone());
+        }
+        if let Some(place) = self.place {
+            all.set(names::TRANSACTION_ID, place.transaction.to_string());
+            all.set(names::SEQUENCE, place.sequence);
+            all.set(names::TRANSACTION_COUNT, place.count);
+        }
+        match &self.actor {
+            Some(actor) => actor.append_to(&mut all),
+            None => all.set(names::ACTOR_TYPE, "unknown"),
+        }
+        for (key, value) in self.database.iter().chain(self.context.iter()) {
+            if !all.contains_key(key) {
+                all.push(key.to_owned(), value.clone());
+            }
+        }
+        all.into_iter().filter(|(_, value)| !value.is_null()).collect()
+    }
+
+    /// [`attributes`](Self::attributes) in the `Flat` encoding: column values as text, so that one field never
+    /// has two types in a store.
+    pub fn flat_attributes(&self) -> Attributes {
+        self.attributes()
+            .into_iter()
+            .map(|(key, value)| {
+                let text = key.starts_with(names::CHANGESET_PREFIX) && value.as_str().is_none();
+                let value = if text { value.to_string().into() } else { value };
+                (key, value)
+            })
+            .collect()
+    }
+
+    /// The record as one JSON object, the form of [`JsonlSink`](crate::sink::JsonlSink): the fields of this type,
+    /// and under `attributes` what [`flat_attributes`](Self::flat_attributes) gives.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut json = serde_json::json!({
+            "id": self.id.to_string(),
+            "time": rfc3339(self.occurred_at),
+            "event_name": self.event_name(),
+            "event_type": self.event.as_str(),
+            "model": self.model,
+            "pk": self.pk,
+            "description": self.description,
+            "transaction_id": self.transaction_id().map(|id| id.to_string()),
+            "sequence": self.sequence(),
+            "transaction_count": self.transaction_count(),
+        });
+        if let Some(trace) = self.trace {
+            json["trace_id"] = hexadecimal(&trace.trace_id).into();
+            json["span_id"] = hexadecimal(&trace.span_id).into();
+        }
+        json["attributes"] = self
+            .flat_attributes()
+            .iter()
+            .map(|(key, value)| (key.to_owned(), value.to_json()))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        json
+    }
+
+    /// An estimate of the memory that the record holds, in bytes; what it shares with others is not counted.
+    pub fn estimated_bytes(&self) -> usize {
+        size_of::<Self>() + self.pk.capacity() + self.description.capacity() + self.own.heap_bytes()
+    }
+}
+
+/// Shows what the record says; masked values are blank in a record already.
+impl fmt::Debug for AuditRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditRecord")
+            .field("id", &self.id)
+            .field("event_type", &self.event)
+            .field("model", &self.model)
+            .field("pk", &self.pk)
+            .field("description", &self.description)
+            .field("attributes", &self.attributes())
+            .finish_non_exhaustive()
+    }
+}
+
+fn rfc3339(time: SystemTime) -> Option<String> {
+    OffsetDateTime::from(time).format(&Rfc3339).ok()
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

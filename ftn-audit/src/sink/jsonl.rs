@@ -1,0 +1,3 @@
+//! Records as JSON lines.
+
+pub struct JsonlSink;

@@ -1,0 +1,125 @@
+//! Where records end.
+
+mod jsonl;
+mod memory;
+#[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
+pub mod otlp;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+pub use self::{jsonl::JsonlSink, memory::MemorySink};
+#[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
+pub use self::otlp::OtlpSink;
+use crate::AuditRecord;
+
+/// What became of a batch that was given to a [`Sink`].
+///
+/// Delivery acts on it: [`Retry`](Self::Retry) is tried again until patience ends, a batch that was
+/// [`Partial`](Self::Partial) is split and sent again until the fate of each record is known (every record
+/// has its own id, so a repeat is harmless), [`Permanent`](Self::Permanent) goes to the fallback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The sink has every record.
+    Delivered,
+    /// The sink refused some records of the batch, or found it too large, and does not say which.
+    Partial {
+        /// How many were refused.
+        rejected: u64,
+        /// What the sink said of it.
+        message: String,
+    },
+    /// Nothing was stored, as far as is known; it may work later.
+    Retry {
+        /// How long the sink asks to wait at least.
+        after: Option<Duration>,
+        /// Whether an operator has to mend something first (credentials, address).
+        operator: bool,
+        /// What went wrong, without any data of a record.
+        why: String,
+    },
+    /// It will never work.
+    Permanent {
+        /// What went wrong, without any data of a record.
+        why: String,
+    },
+}
+
+impl Outcome {
+    /// A passing fault: try again, after `after` if the sink said so.
+    pub fn retry(after: Option<Duration>, why: impl Into<String>) -> Self {
+        Self::Retry { after, operator: false, why: why.into() }
+    }
+
+    /// A fault that lasts until an operator mends it.
+    pub fn operator(why: impl Into<String>) -> Self {
+        Self::Retry { after: None, operator: true, why: why.into() }
+    }
+
+    /// A fault that no repeat will mend.
+    pub fn permanent(why: impl Into<String>) -> Self {
+        Self::Permanent { why: why.into() }
+    }
+}
+
+/// A place where records end. Implement it for a store that is not among the sinks of this crate.
+///
+/// ```
+/// use ftn_audit::{AuditRecord, sink::{Outcome, Sink}};
+///
+/// struct Stderr;
+///
+/// #[async_trait::async_trait]
+/// impl Sink for Stderr {
+///     fn name(&self) -> &str {
+///         "stderr"
+///     }
+///
+///     async fn deliver(&self, batch: &[AuditRecord]) -> Outcome {
+///         for record in batch {
+///             eprintln!("{}", record.to_json());
+///         }
+///         Outcome::Delivered
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Sink: Send + Sync + 'static {
+    /// A short name for logs and [`describe()`](crate::Audit::describe).
+    fn name(&self) -> &str;
+
+    /// Takes a batch. An implementation bounds its own time; a future that is dropped may or may not
+    /// have stored the batch.
+    async fn deliver(&self, batch: &[AuditRecord]) -> Outcome;
+
+    /// What a record is counted as against [`max_batch_bytes`](Self::max_batch_bytes).
+    fn encoded_bytes(&self, record: &AuditRecord) -> usize {
+        record.estimated_bytes()
+    }
+
+    /// The most bytes of one batch; delivery splits by it.
+    fn max_batch_bytes(&self) -> usize {
+        usize::MAX
+    }
+}
+
+#[async_trait]
+impl<S: Sink + ?Sized> Sink for Arc<S> {
+    fn name(&self) -> &str {
+        S::name(self)
+    }
+
+    async fn deliver(&self, batch: &[AuditRecord]) -> Outcome {
+        S::deliver(self, batch).await
+    }
+
+    fn encoded_bytes(&self, record: &AuditRecord) -> usize {
+        S::encoded_bytes(self, record)
+    }
+
+    fn max_batch_bytes(&self) -> usize {
+        S::max_batch_bytes(self)
+    }
+}
