@@ -1,24 +1,55 @@
+//! The core of ftn-audit: from a change to a delivered record. It knows nothing of any ORM; services use it through
+//! `ftn-audit-sea`, which captures changes on SeaORM connections.
+//!
+//! The data goes one way:
+//!
+//! ```text
+//! request -> AuditLayer -> AuditContext
+//!                              |
+//! write -> capture -> Change -> Formatter -> AuditRecord -> scope --commit--> hand-over -> delivery -> sink
+//! ```
+//!
+//! [`context`] says who and where, [`change`] what capture found, [`formatter`] turns it into words, [`record`] is the
+//! finished event, [`delivery`] carries it, [`sink`] is where it ends. [`Audit`] holds them together.
+
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
 mod actor;
 mod attribute_names;
 mod attributes;
+mod audit;
+mod builder;
 pub mod change;
 pub mod context;
+pub mod delivery;
 mod event_type;
+pub mod formatter;
+mod handle;
+pub mod metrics;
 pub mod model;
 pub mod record;
 pub mod route;
 pub mod sink;
+pub mod startup;
 mod value;
+#[cfg(feature = "axum")]
+pub mod web;
 
 pub use self::{
     actor::{Actor, ActorKind},
     attributes::Attributes,
-    change::{Change, Changeset, LinkAction, LinkChange},
+    audit::{Audit, Origin},
+    builder::AuditBuilder,
+    change::{Change, ChangeFacts, Changeset, LinkAction, LinkChange},
     context::{AuditContext, audit_spawn},
+    delivery::{Delivery, Fallback, ShutdownReport},
     event_type::EventType,
-    model::Subject,
+    formatter::{AuditFormatter, Formatted},
+    metrics::Stats,
+    model::{ColumnInfo, ModelInfo, Subject},
     record::AuditRecord,
     route::RawRoute,
+    startup::StartupError,
     value::AttributeValue,
 };

@@ -94,6 +94,8 @@ pub trait Sink: Send + Sync + 'static {
     /// have stored the batch.
     async fn deliver(&self, batch: &[AuditRecord]) -> Outcome;
 
+    fn set_service(&self, _service: &ServiceInfo) {}
+
     /// What a record is counted as against [`max_batch_bytes`](Self::max_batch_bytes).
     fn encoded_bytes(&self, record: &AuditRecord) -> usize {
         record.estimated_bytes()
@@ -123,3 +125,6 @@ impl<S: Sink + ?Sized> Sink for Arc<S> {
         S::max_batch_bytes(self)
     }
 }
+
+#[derive(Clone, Debug, Default)]
+pub struct ServiceInfo { pub name: String, pub version: Option<String>, pub attributes: crate::Attributes }

@@ -1,0 +1,277 @@
+//! The handle: what capture talks to.
+
+use std::{
+    fmt::Write,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use uuid::Uuid;
+
+use crate::{
+    Attributes, AuditContext, AuditRecord, Delivery, EventType, Fallback, ModelInfo, ShutdownReport, Stats,
+    attribute_names as names,
+    change::AnyChange,
+    delivery::Dispatcher,
+    formatter::{AnyFormatter, FormatterIndex},
+    metrics::Metrics,
+    record::Place,
+    sink::{ServiceInfo, Sink},
+    startup::Discovery,
+};
+
+/// The handle of one audit pipeline: made once at start-up by [`Audit::builder`], cheap to clone.
+///
+/// ```
+/// use std::time::Duration;
+/// use ftn_audit::{Audit, sink::MemorySink};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let audit = Audit::builder().service_name("shop").sink(MemorySink::new()).build()?;
+/// // connect, serve ..
+/// let report = audit.shutdown(Duration::from_secs(10)).await;
+/// assert_eq!(report.left, 0);
+/// # Ok::<(), ftn_audit::StartupError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Audit(Option<Arc<Inner>>);
+
+struct Inner {
+    index: FormatterIndex,
+    dispatcher: Dispatcher,
+    metrics: Arc<Metrics>,
+    description: String,
+}
+
+/// Where a change was captured: what its record says of the database, and when the statement ran.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// What every record of the connection says: `db.system.name` and `db.namespace`.
+    pub database: Arc<Attributes>,
+    /// The statement's verb, `db.operation.name`.
+    pub operation: &'static str,
+    /// When the statement ran.
+    pub occurred_at: SystemTime,
+}
+
+impl Origin {
+    /// The attributes that all records of a connection share.
+    pub fn database(system: &'static str, namespace: Option<&str>) -> Arc<Attributes> {
+        let mut attributes = Attributes::new().with(names::DB_SYSTEM, system);
+        if let Some(namespace) = namespace {
+            attributes.set(names::DB_NAMESPACE, namespace);
+        }
+        Arc::new(attributes)
+    }
+}
+
+impl Audit {
+    /// A handle that records nothing and costs one branch a write: adoption is a flag, not a fork.
+    pub fn disabled() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn start(
+        service: ServiceInfo,
+        sink: Option<Arc<dyn Sink>>,
+        delivery: Delivery,
+        fallback: Fallback,
+        discovery: &Discovery,
+    ) -> Self {
+        let index = FormatterIndex::new(&discovery.formatters);
+        let description = describe(&service, sink.as_deref(), &delivery, &fallback, discovery, &index);
+        let Some(sink) = sink.filter(|_| !delivery.is_noop()) else {
+            return Self(None);
+        };
+        sink.set_service(&service);
+        let metrics = Arc::new(Metrics::default());
+        let dispatcher = Dispatcher::start(delivery, sink, fallback, metrics.clone());
+        Self(Some(Arc::new(Inner { index, dispatcher, metrics, description })))
+    }
+
+    /// Whether changes are recorded at all: false when disabled, and in noop delivery.
+    pub fn is_recording(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Whether two handles are the same pipeline.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(left), Some(right)) => Arc::ptr_eq(left, right),
+            (left, right) => left.is_none() && right.is_none(),
+        }
+    }
+
+    /// What happened so far.
+    pub fn stats(&self) -> Stats {
+        self.0.as_ref().map(|inner| inner.metrics.snapshot()).unwrap_or_default()
+    }
+
+    /// What was discovered at start-up, as text that is the same for the same program: fit for a snapshot test.
+    pub fn describe(&self) -> String {
+        self.0.as_ref().map_or_else(|| "ftn-audit: disabled\n".to_owned(), |inner| inner.description.clone())
+    }
+
+    /// Stops taking records, delivers what is waiting, and says what became of it. What is still waiting after
+    /// `timeout` goes to the fallback, and so does what is handed over later. A second call reports nothing more.
+    ///
+    /// Dropping the future does not stop the shutdown.
+    pub async fn shutdown(&self, timeout: Duration) -> ShutdownReport {
+        match &self.0 {
+            Some(inner) => inner.dispatcher.shutdown(timeout).await,
+            None => ShutdownReport::default(),
+        }
+    }
+
+    /// Waits until everything that was handed over before this call has met its fate: delivered, or in the
+    /// fallback. False when `timeout` came first.
+    pub async fn flush(&self, timeout: Duration) -> bool {
+        match &self.0 {
+            Some(inner) => inner.dispatcher.flush(timeout).await,
+            None => true,
+        }
+    }
+
+    /// For capture: whether a formatter of the application will want the row of such a change.
+    pub fn has_formatter(&self, model: &ModelInfo, context: Option<&AuditContext>, event: &EventType) -> bool {
+        self.0.as_ref().is_some_and(|inner| {
+            inner.index.find(model, context.and_then(AuditContext::raw_route), event).is_some()
+        })
+    }
+
+    /// For capture: describes a change. `None` when nothing is recorded.
+    pub fn compose(&self, change: &dyn AnyChange, origin: &Origin) -> Option<AuditRecord> {
+        let inner = self.0.as_ref()?;
+        let facts = change.facts();
+        let context = facts.context.as_ref();
+        let formatter = change.typed().and_then(|typed| {
+            let route = context.and_then(AuditContext::raw_route);
+            Some((inner.index.find(facts.model, route, &facts.event)?, typed))
+        });
+        let formatted = formatter.map(|(formatter, typed)| inner.run(formatter, typed, facts.model));
+        let failed = matches!(formatted, Some(None));
+        let (description, mut own) = formatted
+            .flatten()
+            .unwrap_or_else(|| (facts.default_description(), facts.default_attributes()));
+        facts.put_identity(&mut own);
+        facts.put_marks(&mut own);
+        if failed {
+            own.set(names::FORMATTER_FAILED, true);
+        }
+        own.set(names::DB_COLLECTION, facts.model.table);
+        own.set(names::DB_OPERATION, origin.operation);
+        let actor = context.and_then(AuditContext::shared_actor);
+        inner.metrics.count_captured(1);
+        if actor.is_none() {
+            inner.metrics.count_unknown_actor();
+        }
+        if facts.event == EventType::UnparsedWrite {
+            inner.metrics.count_unparsed_write();
+        }
+        if facts.marks.hook && facts.marks.old_unconfirmed && facts.event != EventType::Creation {
+            inner.metrics.count_hook_without_old();
+        }
+        Some(AuditRecord {
+            id: Uuid::now_v7(),
+            event: facts.event.clone(),
+            model: facts.model.name.as_str().into(),
+            table: facts.model.table.into(),
+            pk: facts.pk.clone(),
+            description,
+            occurred_at: origin.occurred_at,
+            own,
+            context: context.map_or_else(Arc::default, AuditContext::record_attributes),
+            database: origin.database.clone(),
+            actor,
+            trace: context.and_then(AuditContext::trace),
+            place: None,
+        })
+    }
+
+    /// For capture: gives the records of one committed transaction to delivery, numbered. In queue delivery this
+    /// waits for nothing; in sync delivery for one attempt.
+    pub async fn hand_over(&self, mut records: Vec<AuditRecord>) {
+        let Some(inner) = self.0.as_ref().filter(|_| !records.is_empty()) else { return };
+        let transaction = Uuid::now_v7();
+        let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
+        for (sequence, record) in (1..).zip(&mut records) {
+            record.place = Some(Place { transaction, sequence, count });
+        }
+        inner.dispatcher.hand_over(records).await;
+    }
+
+    /// For capture: records that were not handed over, because their work was rolled back.
+    pub fn discard(&self, records: usize) {
+        if let Some(inner) = &self.0 {
+            inner.metrics.count_discarded(records as u64);
+        }
+    }
+}
+
+impl Inner {
+    /// `None` when the formatter panicked.
+    fn run(
+        &self,
+        formatter: &dyn AnyFormatter,
+        change: &dyn std::any::Any,
+        model: &ModelInfo,
+    ) -> Option<(String, Attributes)> {
+        let formatted = catch_unwind(AssertUnwindSafe(|| formatter.format(change))).ok().flatten();
+        if formatted.is_none() {
+            self.metrics.count_formatter_panic();
+            tracing::error!(
+                target: "ftn_audit",
+                table = model.table,
+                "a formatter panicked; the generic one describes the event instead"
+            );
+        }
+        formatted
+    }
+}
+
+fn describe(
+    service: &ServiceInfo,
+    sink: Option<&dyn Sink>,
+    delivery: &Delivery,
+    fallback: &Fallback,
+    discovery: &Discovery,
+    index: &FormatterIndex,
+) -> String {
+    let mut text = format!(
+        "ftn-audit: service {:?}, delivery {}, sink {}, fallback {}\n",
+        service.name,
+        delivery.name(),
+        sink.map_or("none", Sink::name),
+        fallback.name()
+    );
+    let mut section = |title: &str, lines: Vec<String>| {
+        let _ = writeln!(text, "{title}:");
+        for line in lines {
+            let _ = writeln!(text, "  {line}");
+        }
+    };
+    section("models", discovery.models.iter().map(|model| describe_model(model)).collect());
+    section("links", discovery.links.clone());
+    section("formatters", index.describe());
+    text
+}
+
+fn describe_model(model: &ModelInfo) -> String {
+    let mut line = format!("{} (table {})", model.name, model.table);
+    if model.junction {
+        line.push_str(" junction");
+    }
+    for column in &model.columns {
+        let how = match column {
+            column if column.skipped => "skip",
+            column if column.masked_unasked => "mask unasked",
+            column if column.masked => "mask",
+            column if column.ignored => "ignore",
+            _ => continue,
+        };
+        let _ = write!(line, "; {} {how}", column.name);
+    }
+    line
+}
