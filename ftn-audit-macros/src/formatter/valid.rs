@@ -12,9 +12,9 @@ use crate::errors::Errors;
 pub(crate) enum Checked {
     Impl {
         cfgs: Vec<Attribute>,
-        ty: Type,
+        ty: Box<Type>,
     },
-    Function(Function),
+    Function(Box<Function>),
     /// Refused, and better left out.
     Unusable,
 }
@@ -32,7 +32,7 @@ pub(crate) struct Function {
 pub(crate) fn check(target: Target, errors: &mut Errors) -> Option<Checked> {
     match target {
         Target::Impl(item) => impl_(item, errors),
-        Target::Function(item) => function(item, errors).map(Checked::Function),
+        Target::Function(item) => function(item, errors).map(Box::new).map(Checked::Function),
     }
 }
 
@@ -68,7 +68,7 @@ fn impl_(item: ItemImpl, errors: &mut Errors) -> Option<Checked> {
         );
         return Some(Checked::Unusable);
     }
-    Some(Checked::Impl { cfgs: cfgs(&item.attrs), ty: *item.self_ty })
+    Some(Checked::Impl { cfgs: cfgs(&item.attrs), ty: item.self_ty })
 }
 
 fn not_generic(generics: &Generics, what: &str, errors: &mut Errors) -> bool {
