@@ -140,24 +140,6 @@ impl ColumnName for &str {
     }
 }
 
-/// The inventory's entry of an audited model.
-pub struct ModelRegistration {
-    model: fn() -> &'static ModelInfo,
-}
-
-impl ModelRegistration {
-    /// Registers the model of a row type.
-    pub const fn of<S: Subject>() -> Self {
-        Self { model: S::model }
-    }
-
-    pub(crate) fn model(&self) -> &'static ModelInfo {
-        (self.model)()
-    }
-}
-
-inventory::collect!(ModelRegistration);
-
 #[cfg(test)]
 mod tests {
     use super::*;

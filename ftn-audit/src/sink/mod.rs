@@ -3,6 +3,7 @@
 mod jsonl;
 mod memory;
 #[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
+#[cfg(any())]
 pub mod otlp;
 
 use std::{sync::Arc, time::Duration};
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 
 pub use self::{jsonl::JsonlSink, memory::MemorySink};
 #[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
+#[cfg(any())]
 pub use self::otlp::OtlpSink;
 use crate::AuditRecord;
 
