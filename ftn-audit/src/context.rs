@@ -322,8 +322,9 @@ impl AuditContextBuilder {
     /// kept as it is and matches no formatter.
     pub fn raw_route(mut self, route: impl AsRef<str>) -> Self {
         let route = route.as_ref();
-        self.facts.raw_route =
-            Some(RawRoute::parse(route).map_or_else(|_| bounded(route).into(), |route| route.as_str().into()));
+        self.facts.raw_route = Some(
+            RawRoute::parse(route).map_or_else(|_| bounded(route).into(), |route| route.as_str().into()),
+        );
         self
     }
 
