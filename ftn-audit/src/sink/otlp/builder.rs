@@ -171,7 +171,6 @@ impl OtlpBuilder {
             Protocol::Http => Transport::Http(super::http::HttpTransport::new(
                 &endpoint,
                 headers.clone(),
-                self.timeout,
                 self.gzip,
                 #[cfg(feature = "tls")]
                 super::tls::client_config(endpoint.is_https(), certificates)?,
