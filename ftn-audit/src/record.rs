@@ -9,8 +9,8 @@ use crate::{Actor, AttributeValue, Attributes, EventType, attribute_names as nam
 
 /// One audit event, finished: described, masked, with its own id; nothing of the database is left in it.
 ///
-/// Records are made by capture or by [`Audit::event`](crate::Audit::event), never by hand; tests read them from a
-/// [`MemorySink`](crate::sink::MemorySink):
+/// Records are made by capture or by [`Audit::event`](crate::Audit::event), and by hand ([`AuditRecord::event`]) for
+/// the tests of a sink alone; other tests read them from a [`MemorySink`](crate::sink::MemorySink):
 ///
 /// ```no_run
 /// # let sink = ftn_audit::sink::MemorySink::new();
