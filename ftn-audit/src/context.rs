@@ -105,6 +105,21 @@ impl AuditContext {
         CURRENT.scope(self.clone(), future)
     }
 
+    /// [`scope`](Self::scope) with a type that can be named.
+    #[cfg(feature = "axum")]
+    pub(crate) fn task_scope<F: Future>(
+        &self,
+        future: F,
+    ) -> tokio::task::futures::TaskLocalFuture<Self, F> {
+        CURRENT.scope(self.clone(), future)
+    }
+
+    /// A builder that starts from what this context says.
+    #[cfg(feature = "axum")]
+    pub(crate) fn to_builder(&self) -> AuditContextBuilder {
+        AuditContextBuilder { facts: self.0.facts.clone(), actor: self.actor().cloned() }
+    }
+
     /// Runs a closure with this context current: for `spawn_blocking` and other synchronous code.
     pub fn sync_scope<R>(&self, closure: impl FnOnce() -> R) -> R {
         CURRENT.sync_scope(self.clone(), closure)
@@ -283,7 +298,7 @@ pub struct AuditContextBuilder {
     actor: Option<Actor>,
 }
 
-const MAX_TEXT_BYTES: usize = 1024;
+pub(crate) const MAX_TEXT_BYTES: usize = 1024;
 const MAX_ATTRIBUTES: usize = 32;
 
 fn bounded(text: impl Into<String>) -> String {
