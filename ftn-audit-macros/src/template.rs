@@ -1,0 +1,1 @@
+../../ftn-audit/src/route/template.rs
