@@ -54,7 +54,7 @@ struct Facts {
     session_id: Option<String>,
     http_method: Option<String>,
     path: Option<String>,
-    http_route: Option<String>,
+    http_route: Option<Arc<str>>,
     raw_route: Option<Arc<str>>,
     client_address: Option<IpAddr>,
     user_agent: Option<String>,
@@ -107,10 +107,7 @@ impl AuditContext {
 
     /// [`scope`](Self::scope) with a type that can be named.
     #[cfg(feature = "axum")]
-    pub(crate) fn task_scope<F: Future>(
-        &self,
-        future: F,
-    ) -> tokio::task::futures::TaskLocalFuture<Self, F> {
+    pub(crate) fn task_scope<F: Future>(&self, future: F) -> tokio::task::futures::TaskLocalFuture<Self, F> {
         CURRENT.scope(self.clone(), future)
     }
 
@@ -277,7 +274,7 @@ impl Facts {
         put(names::CLIENT_ADDRESS, self.client_address.map(|address| address.to_string()).into());
         put(names::USER_AGENT, self.user_agent.clone().into());
         put(names::HTTP_METHOD, self.http_method.clone().into());
-        put(names::HTTP_ROUTE, self.http_route.clone().into());
+        put(names::HTTP_ROUTE, self.http_route.as_deref().into());
         put(names::URL_PATH, self.path.clone().into());
         put(names::UI_APP, self.ui_app.clone().into());
         put(names::UI_FLOW, self.ui_flow.clone().into());
@@ -337,8 +334,23 @@ impl AuditContextBuilder {
     /// kept as it is and matches no formatter.
     pub fn raw_route(mut self, route: impl AsRef<str>) -> Self {
         let route = route.as_ref();
-        self.facts.raw_route =
-            Some(RawRoute::parse(route).map_or_else(|_| bounded(route).into(), |route| route.as_str().into()));
+        self.facts.raw_route = Some(
+            RawRoute::parse(route).map_or_else(|_| bounded(route).into(), |route| route.as_str().into()),
+        );
+        self
+    }
+
+    /// The route template as the web framework spells it.
+    pub fn http_route(mut self, template: impl Into<String>) -> Self {
+        self.facts.http_route = Some(bounded(template).into());
+        self
+    }
+
+    /// Both spellings of a route, as they are: they come from the router, not from a request.
+    #[cfg(feature = "axum")]
+    pub(crate) fn known_route(mut self, template: Arc<str>, raw: Arc<str>) -> Self {
+        self.facts.http_route = Some(template);
+        self.facts.raw_route = Some(raw);
         self
     }
 
@@ -375,8 +387,6 @@ impl AuditContextBuilder {
         http_method,
         /// The request's path, without the query.
         path,
-        /// The route template as the web framework spells it.
-        http_route,
         /// The client's user agent.
         user_agent,
         /// The user interface that sent the request.

@@ -40,10 +40,7 @@ impl Audit {
 
     /// [`scope`](Self::scope) with a type that can be named.
     #[cfg(feature = "axum")]
-    pub(crate) fn task_scope<F: Future>(
-        &self,
-        future: F,
-    ) -> tokio::task::futures::TaskLocalFuture<Self, F> {
+    pub(crate) fn task_scope<F: Future>(&self, future: F) -> tokio::task::futures::TaskLocalFuture<Self, F> {
         TASK.scope(self.clone(), future)
     }
 

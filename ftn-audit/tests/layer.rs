@@ -1,5 +1,7 @@
 //! `AuditLayer` over real sockets: what a context says of a request, and where it is current.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{
     net::SocketAddr,
     pin::Pin,
@@ -195,12 +197,8 @@ async fn headers_of_a_good_client_arrive() {
 async fn request_id_is_made_where_none_is_sane_and_sent_back_when_asked() {
     let address = serve(items().layer(layer().echo_request_id(true))).await;
     let long = vec![b'x'; 129];
-    let cases: [&[(&str, &[u8])]; 4] = [
-        &[],
-        &[("x-request-id", &long)],
-        &[("x-request-id", b"with blank")],
-        &[("x-request-id", b"\xff")],
-    ];
+    let cases: [&[(&str, &[u8])]; 4] =
+        [&[], &[("x-request-id", &long)], &[("x-request-id", b"with blank")], &[("x-request-id", b"\xff")]];
     let mut seen = Vec::new();
     for headers in cases {
         let (head, body) = ask(address, "GET /items/1", headers).await;
@@ -368,9 +366,8 @@ async fn concurrent_requests_never_mix() {
         )
         .layer(layer());
     let address = serve(app).await;
-    let requests = (0..100).map(|number| {
-        tokio::spawn(async move { ask(address, &format!("GET /items/{number}"), &[]).await })
-    });
+    let requests = (0..100)
+        .map(|number| tokio::spawn(async move { ask(address, &format!("GET /items/{number}"), &[]).await }));
     for (number, request) in requests.collect::<Vec<_>>().into_iter().enumerate() {
         let (head, body) = request.await.unwrap();
         assert!(head.starts_with("http/1.1 200"), "{head}");
@@ -498,9 +495,9 @@ async fn client_that_hangs_up_drops_the_handler_in_its_context() {
 async fn any_service_on_http_requests_can_be_layered() {
     use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-    let service = ServiceBuilder::new().layer(layer()).service(service_fn(
-        async |_: http::Request<()>| Ok::<_, std::convert::Infallible>(http::Response::new(told().await)),
-    ));
+    let service = ServiceBuilder::new().layer(layer()).service(service_fn(async |_: http::Request<()>| {
+        Ok::<_, std::convert::Infallible>(http::Response::new(told().await))
+    }));
     let request = http::Request::builder().method("POST").uri("/rpc").body(()).unwrap();
     let response = service.oneshot(request).await.unwrap();
     assert_eq!(response.status(), 200);
@@ -511,4 +508,55 @@ async fn disabled_audit_still_gives_a_context() {
     let address = serve(items().layer(AuditLayer::new(&Audit::disabled()))).await;
     let (_, body) = ask(address, "GET /items/1", &[]).await;
     assert_eq!(field(&body, "raw"), "GET|/items/:id");
+}
+
+/// Keeps what is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut log = self.0.lock().unwrap();
+        event.record(&mut |_: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            log.push_str(&format!("{value:?}\n"));
+        });
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn missing_peer_is_said_once_and_no_header_is_logged() {
+    use tower::ServiceExt;
+
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let app = items().layer(layer());
+    for _ in 0..3 {
+        let request = Request::builder()
+            .uri("/items/1")
+            .header("x-request-id", "secret-id with blank")
+            .header("traceparent", "secret-trace")
+            .header("user-agent", "secret-agent")
+            .body(Body::empty())
+            .unwrap();
+        assert_eq!(app.clone().oneshot(request).await.unwrap().status(), 200);
+    }
+    let log = log.0.lock().unwrap();
+    assert_eq!(log.matches("into_make_service_with_connect_info").count(), 1, "{log}");
+    assert!(!log.contains("secret"), "{log}");
 }

@@ -24,8 +24,7 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a 
 
 pub(super) fn request_id(headers: &HeaderMap) -> Option<&str> {
     let bytes = headers.get(&REQUEST_ID)?.as_bytes();
-    let sane =
-        (1..=MAX_REQUEST_ID_BYTES).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
+    let sane = (1..=MAX_REQUEST_ID_BYTES).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
     if sane { std::str::from_utf8(bytes).ok() } else { None }
 }
 

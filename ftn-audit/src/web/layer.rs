@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{
     headers::{self, UI_APP, UI_FLOW},
+    routes::{Route, Routes},
     service::AuditService,
 };
 use crate::{Actor, Audit, AuditContext};
@@ -116,17 +117,17 @@ impl AuditLayer {
         self.echo_request_id
     }
 
-    pub(super) fn context<B>(&self, request: &Request<B>) -> AuditContext {
+    pub(super) fn context<B>(&self, request: &Request<B>, routes: &Routes) -> AuditContext {
         let extensions = request.extensions();
         let outer = extensions.get::<AuditContext>();
         let mut context = outer.map_or_else(AuditContext::builder, AuditContext::to_builder);
 
-        let method = request.method().as_str();
         // A nested router strips its prefix from the request's own URI.
         let uri = extensions.get::<OriginalUri>().map_or(request.uri(), |original| &original.0);
-        context = context.http_method(headers::cut(method)).path(headers::cut(uri.path()));
+        context = context.http_method(headers::cut(request.method().as_str())).path(headers::cut(uri.path()));
         if let Some(template) = extensions.get::<MatchedPath>().map(MatchedPath::as_str) {
-            context = context.http_route(template).raw_route(format!("{method}|{template}"));
+            let Route { template, raw } = routes.find(request.method(), template);
+            context = context.known_route(template, raw);
         }
 
         let sent = request.headers();

@@ -5,6 +5,7 @@
 mod body;
 mod headers;
 mod layer;
+mod routes;
 mod service;
 
 pub use self::{

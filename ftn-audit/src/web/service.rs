@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -10,19 +11,24 @@ use pin_project_lite::pin_project;
 use tokio::task::futures::TaskLocalFuture;
 use tower_service::Service;
 
-use super::{AuditBody, AuditLayer, headers};
+use super::{AuditBody, AuditLayer, headers, routes::Routes};
 use crate::{Audit, AuditContext};
 
 /// What [`AuditLayer`] makes of a service.
 #[derive(Clone)]
 pub struct AuditService<S> {
     inner: S,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     layer: AuditLayer,
+    routes: Routes,
 }
 
 impl<S> AuditService<S> {
     pub(super) fn new(inner: S, layer: AuditLayer) -> Self {
-        Self { inner, layer }
+        Self { inner, shared: Arc::new(Shared { layer, routes: Routes::default() }) }
     }
 }
 
@@ -39,8 +45,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let audit = self.layer.audit();
-        let context = self.layer.context(&request);
+        let Shared { layer, routes } = &*self.shared;
+        let audit = layer.audit();
+        let context = layer.context(&request, routes);
         request.extensions_mut().insert(context.clone());
         // A service may do its work here already, and not in the future that it returns.
         let inner = audit.sync_scope(|| context.sync_scope(|| self.inner.call(request)));
@@ -48,7 +55,7 @@ where
             inner: audit.task_scope(context.task_scope(inner)),
             audit: audit.clone(),
             context,
-            echo_request_id: self.layer.echoes_request_id(),
+            echo_request_id: layer.echoes_request_id(),
         }
     }
 }
