@@ -195,6 +195,13 @@ impl AuditRecord {
         json
     }
 
+    /// For capture: marks the record of a transaction whose commit got no answer.
+    #[must_use]
+    pub fn commit_unconfirmed(mut self) -> Self {
+        self.own.set(names::COMMIT_CONFIRMED, false);
+        self
+    }
+
     /// An estimate of the memory that the record holds, in bytes; what it shares with others is not counted.
     pub fn estimated_bytes(&self) -> usize {
         size_of::<Self>() + self.pk.capacity() + self.description.capacity() + self.own.heap_bytes()

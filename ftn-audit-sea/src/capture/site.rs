@@ -1,0 +1,283 @@
+//! Where a statement was captured, and how its changes become entries of the scope.
+
+use std::{sync::Arc, time::SystemTime};
+
+use ftn_audit::{
+    Attributes, Audit, AuditContext, AuditRecord, ChangeFacts, Changeset, EventType, LinkAction, LinkChange,
+    Origin,
+    change::{AnyChange, Marks},
+};
+use sea_orm::{Condition, ConnectionTrait, DbBackend, DbErr, Statement, Value, sea_query::LockType};
+
+use crate::{
+    auditable::{AnyEntity, Row},
+    backend::quoted,
+    link::{Link, LinkedKeys},
+    scope::Entry,
+};
+
+/// The connection, context and moment of one statement.
+pub(crate) struct Site {
+    pub(crate) audit: Audit,
+    pub(crate) backend: DbBackend,
+    pub(crate) database: Arc<Attributes>,
+    pub(crate) context: Option<AuditContext>,
+    pub(crate) occurred_at: SystemTime,
+}
+
+/// A row's change before it is described.
+pub(crate) struct RowChange {
+    pub(crate) event: EventType,
+    pub(crate) old: Option<Row>,
+    pub(crate) new: Option<Row>,
+    pub(crate) marks: Marks,
+}
+
+/// Links of one owner, kept apart until hand-over.
+pub(crate) struct LinkEvent {
+    linked: LinkedKeys,
+    owner_row: Option<Row>,
+    context: Option<AuditContext>,
+    origin: Origin,
+    marks: Marks,
+}
+
+impl Site {
+    pub(crate) fn origin(&self, operation: &'static str) -> Origin {
+        Origin { database: self.database.clone(), operation, occurred_at: self.occurred_at }
+    }
+
+    fn facts(
+        &self,
+        entity: &'static dyn AnyEntity,
+        event: EventType,
+        pk: String,
+        changeset: Changeset,
+        marks: Marks,
+    ) -> ChangeFacts {
+        let context = self.context.clone();
+        ChangeFacts { event, model: entity.model(), pk, changeset, link: None, marks, context }
+    }
+
+    /// The entry of one row's change; `None` when nothing changed that makes an event.
+    pub(crate) fn row_entry(
+        &self,
+        entity: &'static dyn AnyEntity,
+        operation: &'static str,
+        change: RowChange,
+    ) -> Option<Entry> {
+        let record = self.row_record(entity, operation, change)?;
+        Some(Entry::Record(Box::new(record)))
+    }
+
+    pub(crate) fn row_record(
+        &self,
+        entity: &'static dyn AnyEntity,
+        operation: &'static str,
+        change: RowChange,
+    ) -> Option<AuditRecord> {
+        let RowChange { event, old, new, marks } = change;
+        let changeset = entity.changeset(old.as_ref(), new.as_ref())?;
+        let key = entity.key_of(new.as_ref().or(old.as_ref())?);
+        let facts = self.facts(entity, event, entity.key_text(&key), changeset, marks);
+        let change = entity.change(facts, old, new);
+        self.audit.compose(change.as_ref(), &self.origin(operation))
+    }
+
+    /// The entries of junction rows that came or went: one an owner and relation. The owner is read only when a
+    /// formatter of the application will want it.
+    pub(crate) async fn link_entries<C: ConnectionTrait>(
+        &self,
+        connection: &C,
+        junction: &'static dyn AnyEntity,
+        rows: &[&Row],
+        action: LinkAction,
+        operation: &'static str,
+        marks: &Marks,
+    ) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for linked in Link::changes(junction, rows, action) {
+            let owner = linked.link.owner;
+            let wanted =
+                self.audit.has_formatter(owner.model(), self.context.as_ref(), &EventType::CollectionUpdate);
+            let owner_row = match wanted {
+                true => self.read_key(connection, owner, &linked.owner, None).await.unwrap_or_default(),
+                false => None,
+            };
+            entries.push(Entry::Link(LinkEvent {
+                linked,
+                owner_row,
+                context: self.context.clone(),
+                origin: self.origin(operation),
+                marks: marks.clone(),
+            }));
+        }
+        entries
+    }
+
+    /// The entry of a statement that was not taken apart.
+    pub(crate) fn unparsed_entry(
+        &self,
+        entity: &'static dyn AnyEntity,
+        operation: &'static str,
+        marks: Marks,
+    ) -> Option<Entry> {
+        let facts = self.facts(entity, EventType::UnparsedWrite, String::new(), Changeset::default(), marks);
+        let record = self.audit.compose(&facts, &self.origin(operation))?;
+        Some(Entry::Record(Box::new(record)))
+    }
+
+    /// The row of a key, or `None` where there is none.
+    pub(crate) async fn read_key<C: ConnectionTrait>(
+        &self,
+        connection: &C,
+        entity: &'static dyn AnyEntity,
+        key: &[Value],
+        lock: Option<LockType>,
+    ) -> Result<Option<Row>, DbErr> {
+        Ok(self.read(connection, entity, entity.key_condition(key), lock).await?.pop())
+    }
+
+    async fn read<C: ConnectionTrait>(
+        &self,
+        connection: &C,
+        entity: &'static dyn AnyEntity,
+        condition: Condition,
+        lock: Option<LockType>,
+    ) -> Result<Vec<Row>, DbErr> {
+        let mut select = entity.select();
+        select.cond_where(condition);
+        if let Some(lock) = lock {
+            select.lock(lock);
+        }
+        let rows = connection.query_all_raw(self.backend.build(&select)).await?;
+        rows.iter().map(|row| entity.decode(row)).collect()
+    }
+
+    /// The lock that the statement itself will take on its rows, and never a stronger one: FOR UPDATE on Postgres
+    /// would block other sessions' foreign-key checks.
+    pub(crate) fn row_lock(&self) -> Option<LockType> {
+        match self.backend {
+            DbBackend::Postgres => Some(LockType::NoKeyUpdate),
+            DbBackend::MySql => Some(LockType::Update),
+            _ => None,
+        }
+    }
+
+    /// The rows that the statement is about to change, locked as it will lock them.
+    pub(crate) async fn before<C: ConnectionTrait>(
+        &self,
+        connection: &C,
+        entity: &'static dyn AnyEntity,
+        condition: Condition,
+    ) -> Result<Vec<Row>, DbErr> {
+        self.take_write_lock(connection, entity).await?;
+        self.read(connection, entity, condition, self.row_lock()).await
+    }
+
+    /// [`before`](Self::before), with a condition in the statement's own words and parameters.
+    pub(crate) async fn before_where<C: ConnectionTrait>(
+        &self,
+        connection: &C,
+        entity: &'static dyn AnyEntity,
+        condition: Option<&str>,
+        statement: &Statement,
+    ) -> Result<Vec<Row>, DbErr> {
+        self.take_write_lock(connection, entity).await?;
+        let mut select = self.backend.build(&entity.select());
+        if let Some(condition) = condition {
+            select.sql.push_str(" WHERE ");
+            select.sql.push_str(condition);
+            select.values = statement.values.clone();
+        }
+        match self.backend {
+            DbBackend::Postgres => select.sql.push_str(" FOR NO KEY UPDATE"),
+            DbBackend::MySql => select.sql.push_str(" FOR UPDATE"),
+            _ => {}
+        }
+        let rows = connection.query_all_raw(select).await?;
+        rows.iter().map(|row| entity.decode(row)).collect()
+    }
+
+    /// SQLite cannot turn a deferred transaction's read into a write once another writer was there: the statement
+    /// that would have waited for the lock fails at once. A write that touches nothing waits instead, and the read
+    /// after it sees what the statement will see.
+    pub(crate) async fn take_write_lock<C: ConnectionTrait>(
+        &self,
+        connection: &C,
+        entity: &'static dyn AnyEntity,
+    ) -> Result<(), DbErr> {
+        if self.backend != DbBackend::Sqlite {
+            return Ok(());
+        }
+        let table = quoted(self.backend, entity.model().table);
+        let table = match entity.model().schema {
+            Some(schema) => format!("{}.{table}", quoted(self.backend, schema)),
+            None => table,
+        };
+        let nothing = Statement::from_string(self.backend, format!("DELETE FROM {table} WHERE 0"));
+        connection.execute_raw(nothing).await.map(|_| ())
+    }
+}
+
+/// Turns a committed scope's entries into records: adjacent links of one owner, field and action become one.
+pub(crate) fn finish(audit: &Audit, entries: Vec<Entry>) -> Vec<AuditRecord> {
+    let mut records = Vec::with_capacity(entries.len());
+    let mut pending: Option<LinkEvent> = None;
+    for entry in entries {
+        match entry {
+            Entry::Link(link) => match &mut pending {
+                Some(previous) if previous.continues(&link) => previous.linked.keys.extend(link.linked.keys),
+                _ => {
+                    records.extend(pending.replace(link).and_then(|link| link.record(audit)));
+                }
+            },
+            Entry::Record(record) => {
+                records.extend(pending.take().and_then(|link| link.record(audit)));
+                records.push(*record);
+            }
+            Entry::Interrupted(_) => {}
+        }
+    }
+    records.extend(pending.and_then(|link| link.record(audit)));
+    records
+}
+
+impl LinkEvent {
+    fn continues(&self, next: &Self) -> bool {
+        std::ptr::eq(self.linked.link, next.linked.link)
+            && self.linked.action == next.linked.action
+            && self.linked.owner == next.linked.owner
+    }
+
+    pub(crate) fn record(self, audit: &Audit) -> Option<AuditRecord> {
+        let LinkedKeys { link, action, owner, keys } = self.linked;
+        let facts = ChangeFacts {
+            event: EventType::CollectionUpdate,
+            model: link.owner.model(),
+            pk: link.owner.key_text(&owner),
+            changeset: Changeset::default(),
+            link: Some(LinkChange::new(link.field, action, keys)),
+            marks: self.marks,
+            context: self.context,
+        };
+        match self.owner_row {
+            Some(row) => {
+                let change: Box<dyn AnyChange> = link.owner.change(facts, None, Some(row));
+                audit.compose(change.as_ref(), &self.origin)
+            }
+            None => audit.compose(&facts, &self.origin),
+        }
+    }
+}
+
+impl Entry {
+    /// The record of a single entry that needs no merging.
+    pub(crate) fn into_record(self, audit: &Audit) -> Option<AuditRecord> {
+        match self {
+            Self::Record(record) => Some(*record),
+            Self::Link(link) => link.record(audit),
+            Self::Interrupted(_) => None,
+        }
+    }
+}

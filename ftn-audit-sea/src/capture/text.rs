@@ -1,0 +1,190 @@
+//! A statement's text, parsed: its statements, and the tokens they were read from.
+
+use sea_orm::DbBackend;
+use sqlparser::{
+    ast::{self, Expr, Spanned, Value as Literal},
+    dialect::{Dialect, MySqlDialect, PostgreSqlDialect, SQLiteDialect},
+    keywords::Keyword,
+    parser::Parser,
+    tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
+};
+
+use super::plan::is_keyword;
+
+pub(super) struct SqlText<'a> {
+    sql: &'a str,
+    pub(super) statements: Vec<ast::Statement>,
+    tokens: Vec<TokenWithSpan>,
+}
+
+/// A fingerprint is for people to recognise a statement by; it is cut here.
+const MAX_FINGERPRINT_CHARS: usize = 1000;
+
+/// How deep the parser may recurse into a text.
+const MAX_DEPTH: usize = 50;
+
+impl<'a> SqlText<'a> {
+    /// Parses a text; what cannot be parsed comes back with its tokens alone.
+    pub(super) fn parse(backend: DbBackend, sql: &'a str) -> Result<Self, Self> {
+        let dialect: &dyn Dialect = match backend {
+            DbBackend::MySql => &MySqlDialect {},
+            DbBackend::Sqlite => &SQLiteDialect {},
+            _ => &PostgreSqlDialect {},
+        };
+        let Ok(tokens) = Tokenizer::new(dialect, sql).tokenize_with_location() else {
+            return Err(Self { sql, statements: Vec::new(), tokens: Vec::new() });
+        };
+        let mut parser =
+            Parser::new(dialect).with_recursion_limit(MAX_DEPTH).with_tokens_with_locations(tokens.clone());
+        match parser.parse_statements() {
+            Ok(statements) => Ok(Self { sql, statements, tokens }),
+            Err(_) => Err(Self { sql, statements: Vec::new(), tokens }),
+        }
+    }
+
+    /// The position of the parameter that an expression is, from 0; casts around it do not count.
+    pub(super) fn parameter(&self, expr: &Expr) -> Option<usize> {
+        match expr {
+            Expr::Nested(expr) | Expr::Cast { expr, .. } => self.parameter(expr),
+            Expr::Value(value) => {
+                let Literal::Placeholder(placeholder) = &value.value else { return None };
+                if let Some(number) = placeholder.strip_prefix('$') {
+                    return number.parse::<usize>().ok()?.checked_sub(1);
+                }
+                let start = value.span().start;
+                self.placeholders().position(|token| token.span.start == start)
+            }
+            _ => None,
+        }
+    }
+
+    fn placeholders(&self) -> impl Iterator<Item = &TokenWithSpan> {
+        self.tokens.iter().filter(|token| matches!(token.token, Token::Placeholder(_)))
+    }
+
+    /// The text of the one statement's WHERE, when nothing but RETURNING follows it. Cut by tokens, because the
+    /// parser's own spans leave out closing parentheses.
+    pub(super) fn condition(&self, backend: DbBackend) -> Option<String> {
+        let mut depth = 0_usize;
+        let mut from = None;
+        let mut to = None;
+        for token in &self.tokens {
+            match &token.token {
+                Token::LParen => depth += 1,
+                Token::RParen => depth = depth.checked_sub(1)?,
+                _ if depth > 0 => {}
+                Token::SemiColon => to = Some(token.span.start),
+                _ if is_keyword(token, Keyword::WHERE) && from.is_none() => from = Some(token.span.end),
+                _ if is_keyword(token, Keyword::RETURNING) && from.is_some() => {
+                    to = Some(token.span.start);
+                    break;
+                }
+                _ => {}
+            }
+        }
+        let from = self.offset(from?)?;
+        let to = match to {
+            Some(to) => self.offset(to)?,
+            None => self.sql.len(),
+        };
+        let condition = self.sql.get(from..to)?.trim();
+        // `?` is an operator on Postgres, and a parameter elsewhere.
+        let unclear = backend == DbBackend::Postgres && condition.contains('?');
+        (!condition.is_empty() && !unclear).then(|| condition.to_owned())
+    }
+
+    fn offset(&self, location: Location) -> Option<usize> {
+        let line = usize::try_from(location.line).ok()?.checked_sub(1)?;
+        let column = usize::try_from(location.column).ok()?.checked_sub(1)?;
+        let start: usize = self.sql.split_inclusive('\n').take(line).map(str::len).sum();
+        let rest = self.sql.get(start..)?;
+        let inside = rest.char_indices().nth(column).map_or(rest.len(), |(offset, _)| offset);
+        Some(start + inside)
+    }
+
+    /// The text without literals and comments.
+    pub(super) fn fingerprint(&self) -> String {
+        let mut fingerprint = String::new();
+        for token in &self.tokens {
+            match &token.token {
+                Token::Whitespace(_) => {
+                    if !fingerprint.ends_with(' ') && !fingerprint.is_empty() {
+                        fingerprint.push(' ');
+                    }
+                }
+                Token::Word(_) => fingerprint.push_str(&token.token.to_string()),
+                Token::Placeholder(_) | Token::Number(..) => fingerprint.push('?'),
+                token if is_literal(token) => fingerprint.push('?'),
+                token => fingerprint.push_str(&token.to_string()),
+            }
+            if fingerprint.len() > MAX_FINGERPRINT_CHARS {
+                break;
+            }
+        }
+        let cut: String = fingerprint.trim_end().chars().take(MAX_FINGERPRINT_CHARS).collect();
+        if cut.is_empty() { verb(self.sql).to_owned() } else { cut }
+    }
+
+    /// Whether anything in it could be a write; an unreadable text without tokens could.
+    pub(super) fn can_write(&self) -> bool {
+        self.tokens.is_empty()
+            || WRITING.iter().any(|keyword| self.tokens.iter().any(|token| is_keyword(token, *keyword)))
+    }
+
+    pub(super) fn words(&self) -> impl Iterator<Item = &str> {
+        let tokens = self.tokens.iter().filter_map(|token| match &token.token {
+            Token::Word(word) => Some(word.value.as_str()),
+            _ => None,
+        });
+        let split = |character: char| !character.is_alphanumeric() && character != '_';
+        let untokenized = if self.tokens.is_empty() { self.sql } else { "" };
+        tokens.chain(untokenized.split(split).filter(|word| !word.is_empty()))
+    }
+}
+
+const WRITING: [Keyword; 10] = [
+    Keyword::INSERT,
+    Keyword::UPDATE,
+    Keyword::DELETE,
+    Keyword::MERGE,
+    Keyword::REPLACE,
+    Keyword::TRUNCATE,
+    Keyword::DROP,
+    Keyword::LOAD,
+    Keyword::COPY,
+    Keyword::CALL,
+];
+
+fn is_literal(token: &Token) -> bool {
+    matches!(
+        token,
+        Token::Char(_)
+            | Token::SingleQuotedString(_)
+            | Token::DoubleQuotedString(_)
+            | Token::TripleSingleQuotedString(_)
+            | Token::TripleDoubleQuotedString(_)
+            | Token::DollarQuotedString(_)
+            | Token::SingleQuotedByteStringLiteral(_)
+            | Token::DoubleQuotedByteStringLiteral(_)
+            | Token::NationalStringLiteral(_)
+            | Token::EscapedStringLiteral(_)
+            | Token::UnicodeStringLiteral(_)
+            | Token::HexStringLiteral(_)
+    )
+}
+
+/// The statement's verb, for `db.operation.name`.
+pub(super) fn verb(sql: &str) -> &'static str {
+    const VERBS: [&str; 9] =
+        ["INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "TRUNCATE", "DROP", "WITH", "SELECT"];
+    let first = sql.trim_start().split(|character: char| !character.is_ascii_alphabetic()).next();
+    let first = first.unwrap_or_default();
+    VERBS.into_iter().find(|verb| verb.eq_ignore_ascii_case(first)).unwrap_or("OTHER")
+}
+
+/// Whether a text is a SELECT and nothing else: the look that keeps reads from being parsed.
+pub(crate) fn is_plain_select(sql: &str) -> bool {
+    let sql = sql.trim_start();
+    sql.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("SELECT"))
+        && !sql.trim_end().trim_end_matches(';').contains(';')
+}

@@ -1,0 +1,63 @@
+//! UPDATE of the row of one key.
+
+use ftn_audit::{EventType, change::Marks};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+
+use super::{
+    interrupted::Watch,
+    plan::{Returning, UpdatePlan, parameters},
+    send::{Call, Reply},
+    site::{RowChange, Site},
+};
+use crate::{auditable::Row, scope::Scope};
+
+const OPERATION: &str = "UPDATE";
+
+pub(super) async fn run<C: ConnectionTrait>(
+    connection: &C,
+    scope: &Scope,
+    site: &Site,
+    plan: &UpdatePlan,
+    statement: Statement,
+    call: Call,
+) -> Result<Reply, DbErr> {
+    let entity = plan.entity;
+    let Some(key) = parameters(&statement, &plan.key) else {
+        return call.send(connection, statement).await;
+    };
+    let before = match site.before(connection, entity, entity.key_condition(&key)).await {
+        Ok(rows) => rows,
+        // SQLite keeps the transaction when a statement fails: let the caller's own statement speak for itself.
+        Err(_) if site.backend == DbBackend::Sqlite => Vec::new(),
+        Err(error @ (DbErr::Exec(_) | DbErr::Query(_))) => return Err(call.align(error)),
+        // The row is there and the model cannot read it; that is not the caller's statement's fault.
+        Err(_) => Vec::new(),
+    };
+    let before: Vec<_> = before.into_iter().map(|row| (key.clone(), row)).collect();
+    let watch = Watch::new(scope, site, entity, OPERATION, before);
+    let reply = call.send(connection, statement).await;
+    if !reply.as_ref().is_ok_and(Reply::touched_rows) {
+        watch.end();
+        return reply;
+    }
+    let new = match returned(plan, &reply) {
+        Some(row) => Some(row),
+        None => site.read_key(connection, entity, &key, None).await.ok().flatten(),
+    };
+    let old = watch.end().pop().map(|(_, row)| row);
+    let marks = Marks { old_unconfirmed: old.is_none(), ..Marks::default() };
+    if new.is_none() {
+        let marks = Marks { interrupted: true, ..marks };
+        scope.push(site.unparsed_entry(entity, OPERATION, marks));
+        return reply;
+    }
+    scope.push(site.row_entry(entity, OPERATION, RowChange { event: EventType::Update, old, new, marks }));
+    reply
+}
+
+/// The row as the statement itself returned it.
+fn returned(plan: &UpdatePlan, reply: &Result<Reply, DbErr>) -> Option<Row> {
+    let rows = reply.as_ref().ok()?.rows();
+    let row = rows.first().filter(|_| plan.returning == Returning::Row)?;
+    plan.entity.decode(row).ok()
+}

@@ -1,0 +1,336 @@
+//! The audited connection.
+
+use std::{pin::Pin, sync::Arc, time::SystemTime};
+
+use async_trait::async_trait;
+use ftn_audit::{Attributes, Audit, AuditContext};
+use sea_orm::{
+    AccessMode, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, IsolationLevel,
+    QueryResult, SqliteTransactionMode, Statement, StatementBuilder, TransactionError, TransactionOptions,
+    TransactionSession, TransactionTrait,
+};
+
+use crate::{
+    capture::{self, Call, Plan, PlanCache, Reply, Site},
+    detached::detached,
+    probe,
+    scope::Scope,
+    transaction::{AuditedTransaction, end},
+};
+
+/// A connection whose writes to audited tables become records, in place of the [`DatabaseConnection`] that it wraps.
+///
+/// It implements SeaORM's `ConnectionTrait`, `TransactionTrait` and `StreamTrait`, so whatever takes `&impl
+/// ConnectionTrait` takes it, and adds nothing to a statement's result or error. Made by
+/// [`connect`](crate::ConnectExt::connect); cheap to clone.
+///
+/// A write outside a transaction runs in a task of its own: a caller that stops waiting neither undoes the write nor
+/// loses its record. Where the old row has to be read first, the statement gets a transaction around it.
+#[derive(Clone)]
+pub struct AuditedConnection<C = DatabaseConnection> {
+    inner: C,
+    shared: Arc<Shared>,
+    context: Option<AuditContext>,
+}
+
+/// What a connection and its transactions have in common.
+pub(crate) struct Shared {
+    pub(crate) audit: Audit,
+    pub(crate) backend: DbBackend,
+    pub(crate) database: Arc<Attributes>,
+    plans: PlanCache,
+}
+
+impl Shared {
+    pub(crate) fn new(audit: Audit, backend: DbBackend, database: Arc<Attributes>) -> Self {
+        Self { audit, backend, database, plans: PlanCache::default() }
+    }
+
+    /// What there is to capture of a text; nothing when nothing is recorded.
+    pub(crate) fn plan(&self, sql: &str) -> Option<Arc<Plan>> {
+        if self.audit.is_recording() { self.plans.plan(self.backend, sql) } else { None }
+    }
+
+    pub(crate) fn site(&self, context: Option<&AuditContext>) -> Site {
+        Site {
+            audit: self.audit.clone(),
+            backend: self.backend,
+            database: self.database.clone(),
+            context: context.cloned().or_else(AuditContext::current),
+            occurred_at: SystemTime::now(),
+        }
+    }
+}
+
+impl<C> AuditedConnection<C> {
+    pub(crate) fn new(inner: C, shared: Shared) -> Self {
+        Self { inner, shared: Arc::new(shared), context: None }
+    }
+
+    /// The connection itself: what goes through it is not audited. For migrations, which want SeaORM's own types.
+    pub fn inner(&self) -> &C {
+        &self.inner
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The handle that takes this connection's records.
+    pub fn audit(&self) -> &Audit {
+        &self.shared.audit
+    }
+
+    /// The same connection for one context, which wins over the running task's.
+    #[must_use]
+    pub fn with_context(&self, context: AuditContext) -> Self
+    where
+        C: Clone,
+    {
+        Self { inner: self.inner.clone(), shared: self.shared.clone(), context: Some(context) }
+    }
+
+    fn audited<T>(&self, inner: T) -> AuditedTransaction<T> {
+        AuditedTransaction::new(inner, self.shared.clone(), self.context.clone())
+    }
+}
+
+impl<C> AuditedConnection<C>
+where
+    C: ConnectionTrait + TransactionTrait + Clone + Send + 'static,
+    C::Transaction: Sync + 'static,
+{
+    /// Runs a statement that stands alone.
+    async fn autocommit(&self, plan: Arc<Plan>, statement: Statement, call: Call) -> Result<Reply, DbErr> {
+        if let Plan::TransactionControl = *plan {
+            return Err(capture::transaction_control());
+        }
+        let connection = self.inner.clone();
+        let shared = self.shared.clone();
+        let site = shared.site(self.context.as_ref());
+        detached(async move {
+            let scope = Scope::new(shared.audit.clone(), shared.backend);
+            if capture::answers_everything(&plan) || matches!(*plan, Plan::Unparsed(_)) {
+                let reply = capture::run(&connection, &scope, &site, &plan, statement, call).await?;
+                end(&shared.audit, &scope).await;
+                return Ok(reply);
+            }
+            let options = TransactionOptions {
+                // The lock before the snapshot: no other writer comes between the old row and the new one.
+                sqlite_transaction_mode: (shared.backend == DbBackend::Sqlite)
+                    .then_some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            };
+            let transaction =
+                connection.begin_with_options(options).await.map_err(|error| call.align(error))?;
+            let reply = capture::run(&transaction, &scope, &site, &plan, statement, call).await;
+            if let Err(error) = reply {
+                // The statement's own error is what the caller wants to see.
+                let _ = transaction.rollback().await;
+                return Err(error);
+            }
+            match crate::transaction::commit(transaction, &scope, &shared).await {
+                Ok(()) => reply,
+                Err(error) => Err(call.align(error)),
+            }
+        })
+        .await
+    }
+
+    /// Runs the function inside a transaction: committed when it returns `Ok`, rolled back when it returns an error.
+    ///
+    /// # Errors
+    ///
+    /// The function's own error, or the connection's.
+    pub async fn transaction_async<F, T, E>(&self, callback: F) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> AsyncFnOnce(&'c AuditedTransaction<C::Transaction>) -> Result<T, E> + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        let transaction = self.begin().await.map_err(TransactionError::Connection)?;
+        transaction.run(callback).await
+    }
+
+    /// [`transaction_async`](Self::transaction_async) with an isolation level and an access mode.
+    ///
+    /// # Errors
+    ///
+    /// The function's own error, or the connection's.
+    pub async fn transaction_with_config_async<F, T, E>(
+        &self,
+        callback: F,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> AsyncFnOnce(&'c AuditedTransaction<C::Transaction>) -> Result<T, E> + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        let transaction = self
+            .begin_with_config(isolation_level, access_mode)
+            .await
+            .map_err(TransactionError::Connection)?;
+        transaction.run(callback).await
+    }
+}
+
+impl<C: std::fmt::Debug> std::fmt::Debug for AuditedConnection<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuditedConnection").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+/// SeaORM's `ConnectionTrait` over `bare()` and `captured()`: the same for a connection and a transaction.
+macro_rules! connection_trait {
+    ([$($generics:tt)*] $connection:ty where $($bounds:tt)*) => {
+        #[async_trait]
+        impl<$($generics)*> ConnectionTrait for $connection
+        where
+            $($bounds)*
+        {
+        fn get_database_backend(&self) -> DbBackend {
+            probe::answer();
+            self.shared.backend
+        }
+
+        async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+            match self.shared.plan(&statement.sql) {
+                None => self.bare().execute_raw(statement).await,
+                Some(plan) => match self.captured(plan, statement, Call::Execute).await? {
+                    Reply::Executed(result) => Ok(result),
+                    Reply::One(_) | Reply::All(_) => Err(mismatch()),
+                },
+            }
+        }
+
+        async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+            match self.shared.plan(sql) {
+                None => self.bare().execute_unprepared(sql).await,
+                Some(plan) => {
+                    let statement = Statement::from_string(self.shared.backend, sql);
+                    match self.captured(plan, statement, Call::Unprepared).await? {
+                        Reply::Executed(result) => Ok(result),
+                        Reply::One(_) | Reply::All(_) => Err(mismatch()),
+                    }
+                }
+            }
+        }
+
+        async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+            match self.shared.plan(&statement.sql) {
+                None => self.bare().query_one_raw(statement).await,
+                Some(plan) => match self.captured(plan, statement, Call::QueryOne).await? {
+                    Reply::One(row) => Ok(row),
+                    Reply::Executed(_) | Reply::All(_) => Err(mismatch()),
+                },
+            }
+        }
+
+        async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+            match self.shared.plan(&statement.sql) {
+                None => self.bare().query_all_raw(statement).await,
+                Some(plan) => match self.captured(plan, statement, Call::QueryAll).await? {
+                    Reply::All(rows) => Ok(rows),
+                    Reply::Executed(_) | Reply::One(_) => Err(mismatch()),
+                },
+            }
+        }
+
+        fn support_returning(&self) -> bool {
+            self.bare().support_returning()
+        }
+
+        fn is_mock_connection(&self) -> bool {
+            self.bare().is_mock_connection()
+        }
+        }
+    };
+}
+pub(crate) use connection_trait;
+
+pub(crate) fn mismatch() -> DbErr {
+    DbErr::Custom("the database answered in another form than it was asked for".to_owned())
+}
+
+impl<C> AuditedConnection<C>
+where
+    C: ConnectionTrait + TransactionTrait + Clone + Send + 'static,
+    C::Transaction: Sync + 'static,
+{
+    fn bare(&self) -> &C {
+        &self.inner
+    }
+
+    pub(crate) async fn captured(
+        &self,
+        plan: Arc<Plan>,
+        statement: Statement,
+        call: Call,
+    ) -> Result<Reply, DbErr> {
+        self.autocommit(plan, statement, call).await
+    }
+}
+
+connection_trait! {
+    [C] AuditedConnection<C>
+    where
+        C: ConnectionTrait + TransactionTrait + Clone + Send + 'static,
+        C::Transaction: Sync + 'static,
+}
+
+#[async_trait]
+impl<C> TransactionTrait for AuditedConnection<C>
+where
+    C: ConnectionTrait + TransactionTrait + Clone + Send + 'static,
+    C::Transaction: Sync + 'static,
+{
+    type Transaction = AuditedTransaction<C::Transaction>;
+
+    async fn begin(&self) -> Result<Self::Transaction, DbErr> {
+        Ok(self.audited(self.inner.begin().await?))
+    }
+
+    async fn begin_with_config(
+        &self,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<Self::Transaction, DbErr> {
+        Ok(self.audited(self.inner.begin_with_config(isolation_level, access_mode).await?))
+    }
+
+    async fn begin_with_options(&self, options: TransactionOptions) -> Result<Self::Transaction, DbErr> {
+        Ok(self.audited(self.inner.begin_with_options(options).await?))
+    }
+
+    async fn transaction<F, T, E>(&self, callback: F) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> FnOnce(&'c Self::Transaction) -> Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'c>>
+            + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        self.transaction_with_config(callback, None, None).await
+    }
+
+    async fn transaction_with_config<F, T, E>(
+        &self,
+        callback: F,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> FnOnce(&'c Self::Transaction) -> Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'c>>
+            + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        let transaction = self
+            .begin_with_config(isolation_level, access_mode)
+            .await
+            .map_err(TransactionError::Connection)?;
+        let result = callback(&transaction).await;
+        transaction.conclude(result).await
+    }
+}

@@ -1,0 +1,309 @@
+//! Capture on plain connections, by the hooks and inherent methods that the derive writes.
+//!
+//! SeaORM tells an `after_*` hook nothing of its `before_*`. The derive's inherent methods on `ActiveModel` win over the
+//! trait's and run the trait's inside a task-local [`cell`] of that one call, which dies with it: a failed or dropped
+//! write leaves nothing behind that a later one could pick up. Generic code goes past them and past the cell; its
+//! records have no old values, and say so. On an audited connection all of this does nothing.
+
+mod cell;
+mod plain;
+mod present;
+
+use ftn_audit::{EventType, LinkAction};
+use sea_orm::{
+    ActiveModelBehavior, ActiveModelTrait, ConnectionTrait, DbErr, DeleteResult, EntityTrait,
+    IntoActiveModel, TryIntoModel, UpdateResult, Value,
+};
+
+use self::{cell::Cell, plain::Plain};
+use crate::{
+    auditable::{AnyEntity, Auditable, Row},
+    capture::RowChange,
+};
+
+type Model<A> = <<A as ActiveModelTrait>::Entity as EntityTrait>::Model;
+
+/// What the hooks need of an `ActiveModel` whose entity derives `Auditable`.
+pub trait AuditedActiveModel:
+    ActiveModelTrait<Entity: Auditable> + ActiveModelBehavior + TryIntoModel<Model<Self>> + Send
+where
+    Model<Self>: IntoActiveModel<Self>,
+{
+}
+
+impl<A> AuditedActiveModel for A
+where
+    A: ActiveModelTrait<Entity: Auditable> + ActiveModelBehavior + TryIntoModel<Model<A>> + Send,
+    Model<A>: IntoActiveModel<A>,
+{
+}
+
+fn entity<A: ActiveModelTrait<Entity: Auditable>>() -> &'static dyn AnyEntity {
+    A::Entity::audited()
+}
+
+fn key<A: ActiveModelTrait>(active_model: &A) -> Option<Vec<Value>> {
+    Some(active_model.get_primary_key_value()?.into_iter().collect())
+}
+
+fn row<A: ActiveModelTrait<Entity: Auditable>>(model: Model<A>) -> Row {
+    A::Entity::audited().row(model)
+}
+
+/// The derived `before_save`.
+///
+/// # Errors
+///
+/// In a transaction on Postgres, the error of reading the old row, which the write itself would have met.
+pub async fn before_save<A, C>(active_model: A, db: &C, insert: bool) -> Result<A, DbErr>
+where
+    A: AuditedActiveModel,
+    Model<A>: IntoActiveModel<A>,
+    C: ConnectionTrait,
+{
+    let Some(plain) = Plain::of(db) else { return Ok(active_model) };
+    let entity = entity::<A>();
+    let Some(key) = key(&active_model) else { return Ok(active_model) };
+    if insert {
+        if entity.model().junction && plain.tells_present_rows_as_new() {
+            let present = plain.site.read_key(db, entity, &key, None).await.is_ok_and(|row| row.is_some());
+            present::note(entity, &key, present);
+        }
+    } else if Cell::is_open() {
+        let old = plain.before(db, entity, &key).await?;
+        Cell::put(entity, key, old);
+    }
+    Ok(active_model)
+}
+
+/// The derived `after_save`.
+///
+/// # Errors
+///
+/// None: no audit failure reaches the caller.
+pub async fn after_save<A, C>(model: Model<A>, db: &C, insert: bool) -> Result<Model<A>, DbErr>
+where
+    A: AuditedActiveModel,
+    Model<A>: IntoActiveModel<A>,
+    C: ConnectionTrait,
+{
+    let Some(plain) = Plain::of(db) else { return Ok(model) };
+    let entity = entity::<A>();
+    let new = row::<A>(model.clone());
+    if entity.model().junction {
+        let key = entity.key_of(&new);
+        if insert && !present::take(entity, &key) {
+            plain.link_changes(db, entity, &new, LinkAction::Add).await;
+        }
+        return Ok(model);
+    }
+    if insert {
+        plain.row_change(entity, EventType::Creation, None, Some(new), "INSERT").await;
+    } else {
+        let old = Cell::take(entity, &entity.key_of(&new));
+        plain.row_change(entity, EventType::Update, old, Some(new), "UPDATE").await;
+    }
+    Ok(model)
+}
+
+/// The derived `before_delete`.
+///
+/// # Errors
+///
+/// In a transaction on Postgres, the error of reading the old row, which the write itself would have met.
+pub async fn before_delete<A, C>(active_model: A, db: &C) -> Result<A, DbErr>
+where
+    A: AuditedActiveModel,
+    Model<A>: IntoActiveModel<A>,
+    C: ConnectionTrait,
+{
+    let Some(plain) = Plain::of(db) else { return Ok(active_model) };
+    let entity = entity::<A>();
+    let Some(key) = key(&active_model) else { return Ok(active_model) };
+    if Cell::is_open() {
+        let old = plain.before(db, entity, &key).await?;
+        Cell::put(entity, key, old);
+        return Ok(active_model);
+    }
+    // SeaORM calls the hooks of a junction's rows itself, and shows `after_delete` the whole row.
+    if entity.model().junction || db.is_mock_connection() {
+        return Ok(active_model);
+    }
+    // Without a cell the old row travels in the ActiveModel, which SeaORM clones into `after_delete`; it deletes by
+    // the key alone. Where there is no row, nothing but the key travels.
+    let old = plain.before(db, entity, &key).await?;
+    Ok(match old.and_then(Row::into_model::<Model<A>>) {
+        Some(model) => model.into_active_model(),
+        None => only_key(active_model),
+    })
+}
+
+fn only_key<A: ActiveModelTrait>(mut active_model: A) -> A {
+    use sea_orm::{Iterable, PrimaryKeyToColumn};
+    for column in <A::Entity as EntityTrait>::Column::iter() {
+        if <A::Entity as EntityTrait>::PrimaryKey::from_column(column).is_none() {
+            active_model.not_set(column);
+        }
+    }
+    active_model
+}
+
+/// The derived `after_delete`.
+///
+/// # Errors
+///
+/// None: no audit failure reaches the caller.
+pub async fn after_delete<A, C>(active_model: A, db: &C) -> Result<A, DbErr>
+where
+    A: AuditedActiveModel,
+    Model<A>: IntoActiveModel<A>,
+    C: ConnectionTrait,
+{
+    // With a cell, `delete` itself sees how many rows there were, and reports.
+    if Cell::is_open() {
+        return Ok(active_model);
+    }
+    let Some(plain) = Plain::of(db) else { return Ok(active_model) };
+    let entity = entity::<A>();
+    if let Ok(model) = active_model.clone().try_into_model() {
+        let old = row::<A>(model);
+        if entity.model().junction {
+            plain.link_changes(db, entity, &old, LinkAction::Remove).await;
+        } else {
+            plain.row_change(entity, EventType::Deletion, Some(old), None, "DELETE").await;
+        }
+    }
+    Ok(active_model)
+}
+
+/// The derived inherent `insert`: SeaORM's, inside a cell.
+///
+/// # Errors
+///
+/// Those of SeaORM's method.
+pub async fn insert<A, C>(active_model: A, db: &C) -> Result<Model<A>, DbErr>
+where
+    A: AuditedActiveModel,
+    Model<A>: IntoActiveModel<A>,
+    C: ConnectionTrait,
+{
+    Cell::open(ActiveModelTrait::insert(active_model, db)).await
+}
+
+/// The derived inherent `update`: SeaORM's, inside a cell.
+///
+/// # Errors
+///
+/// Those of SeaORM's method.
+pub async fn update<A, C>(active_model: A, db: &C) -> Result<Model<A>, DbErr>
+where
+    A: AuditedActiveModel,
+    Model<A>: IntoActiveModel<A>,
+    C: ConnectionTrait,
+{
+    Cell::open(ActiveModelTrait::update(active_model, db)).await
+}
+
+/// The derived inherent `save`: SeaORM's, inside a cell.
+///
+/// # Errors
+///
+/// Those of SeaORM's method.
+pub async fn save<A, C>(active_model: A, db: &C) -> Result<A, DbErr>
+where
+    A: AuditedActiveModel,
+    Model<A>: IntoActiveModel<A>,
+    C: ConnectionTrait,
+{
+    Cell::open(ActiveModelTrait::save(active_model, db)).await
+}
+
+/// The derived inherent `update_without_returning`: SeaORM's, inside a cell, and the row read again after it.
+///
+/// # Errors
+///
+/// Those of SeaORM's method.
+pub async fn update_without_returning<A, C>(active_model: A, db: &C) -> Result<UpdateResult, DbErr>
+where
+    A: AuditedActiveModel,
+    Model<A>: IntoActiveModel<A>,
+    C: ConnectionTrait,
+{
+    Cell::open(async {
+        let result = ActiveModelTrait::update_without_returning(active_model, db).await?;
+        let entity = entity::<A>();
+        if result.rows_affected > 0
+            && let Some((key, old)) = Cell::take_any(entity)
+            && let Some(plain) = Plain::of(db)
+            && let Ok(Some(new)) = plain.site.read_key(db, entity, &key, None).await
+        {
+            plain.row_change(entity, EventType::Update, old, Some(new), "UPDATE").await;
+        }
+        Ok(result)
+    })
+    .await
+}
+
+/// The derived inherent `delete`: SeaORM's, inside a cell; a deletion of no row is no event.
+///
+/// # Errors
+///
+/// Those of SeaORM's method.
+pub async fn delete<A, C>(active_model: A, db: &C) -> Result<DeleteResult, DbErr>
+where
+    A: AuditedActiveModel,
+    Model<A>: IntoActiveModel<A>,
+    C: ConnectionTrait,
+{
+    Cell::open(async {
+        let result = ActiveModelTrait::delete(active_model, db).await?;
+        let entity = entity::<A>();
+        if result.rows_affected > 0
+            && let Some((_, Some(old))) = Cell::take_any(entity)
+            && let Some(plain) = Plain::of(db)
+        {
+            if entity.model().junction {
+                plain.link_changes(db, entity, &old, LinkAction::Remove).await;
+            } else {
+                plain.row_change(entity, EventType::Deletion, Some(old), None, "DELETE").await;
+            }
+        }
+        Ok(result)
+    })
+    .await
+}
+
+impl Plain {
+    async fn row_change(
+        &self,
+        entity: &'static dyn AnyEntity,
+        event: EventType,
+        old: Option<Row>,
+        new: Option<Row>,
+        operation: &'static str,
+    ) {
+        let marks = self.marks(event != EventType::Creation, old.is_some());
+        let change = RowChange { event, old, new, marks };
+        let record = self.site.row_record(entity, operation, change);
+        self.site.audit.hand_over(record.into_iter().collect()).await;
+    }
+
+    async fn link_changes<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        junction: &'static dyn AnyEntity,
+        row: &Row,
+        action: LinkAction,
+    ) {
+        let operation = match action {
+            LinkAction::Add => "INSERT",
+            LinkAction::Remove => "DELETE",
+        };
+        let marks = self.marks(false, true);
+        let entries = self.site.link_entries(db, junction, &[row], action, operation, &marks).await;
+        for entry in entries {
+            let record = entry.into_record(&self.site.audit);
+            self.site.audit.hand_over(record.into_iter().collect()).await;
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Many-to-many relations whose changes are events.
+
+use std::collections::BTreeMap;
+
+use ftn_audit::{LinkAction, startup::StartupReport};
+use sea_orm::{
+    EntityTrait, Identity, Related, RelatedSelfVia, RelationDef, Value,
+    sea_query::{DynIden, TableRef},
+};
+
+use crate::{
+    auditable::{AnyEntity, Auditable, Row},
+    registry::registry,
+    value::attribute_value,
+};
+
+/// One relation on the allow-list, seen from its owner's side.
+pub(crate) struct Link {
+    pub(crate) owner: &'static dyn AnyEntity,
+    pub(crate) field: &'static str,
+    pub(crate) target: String,
+    pub(crate) junction: String,
+    owner_columns: Vec<String>,
+    target_columns: Vec<String>,
+}
+
+/// The inventory's entry of a relation with `#[audit(link)]`.
+pub struct LinkRegistration {
+    link: fn(&'static str) -> Option<Link>,
+    field: &'static str,
+    file: &'static str,
+    line: u32,
+}
+
+inventory::collect!(LinkRegistration);
+
+impl LinkRegistration {
+    /// A relation to another entity.
+    pub const fn of<E, R>(field: &'static str, file: &'static str, line: u32) -> Self
+    where
+        E: Auditable + Related<R>,
+        R: EntityTrait,
+    {
+        let link = |field| Link::new::<E>(field, E::via()?, E::to());
+        Self { link, field, file, line }
+    }
+
+    /// A relation of an entity with itself through the junction `J`; `reverse` is the side that is linked to.
+    pub const fn of_self<E, J>(field: &'static str, reverse: bool, file: &'static str, line: u32) -> Self
+    where
+        E: Auditable + RelatedSelfVia<J>,
+        J: EntityTrait,
+    {
+        let link: fn(&'static str) -> Option<Link> = if reverse {
+            |field| {
+                let mut link = Link::new::<E>(field, E::via(), E::to())?;
+                std::mem::swap(&mut link.owner_columns, &mut link.target_columns);
+                Some(link)
+            }
+        } else {
+            |field| Link::new::<E>(field, E::via(), E::to())
+        };
+        Self { link, field, file, line }
+    }
+
+    pub(crate) fn link(&self) -> Option<Link> {
+        (self.link)(self.field)
+    }
+
+    /// The start-up check of relations: many-to-many, and with an audited junction.
+    pub(crate) fn check(report: &mut StartupReport) {
+        for registration in inventory::iter::<Self> {
+            let place = format!("{}:{}", registration.file, registration.line);
+            let Some(link) = registration.link() else {
+                report.problem(format!(
+                    "the link `{}` at {place} is not many-to-many: `#[audit(link)]` needs a relation with `via`",
+                    registration.field
+                ));
+                continue;
+            };
+            let owner = link.owner.model();
+            match registry().table(None, &link.junction) {
+                Some(junction) if junction.model().junction => report.link(owner, link.field, &link.target),
+                Some(_) => report.problem(format!(
+                    "the link `{}.{}` at {place} goes through `{}`, whose entity needs `#[audit(junction)]`",
+                    owner.name, link.field, link.junction
+                )),
+                None => report.problem(format!(
+                    "the link `{}.{}` at {place} goes through `{}`, whose entity is not audited: derive `Auditable` \
+                     with `#[audit(junction)]` on it",
+                    owner.name, link.field, link.junction
+                )),
+            }
+        }
+    }
+}
+
+fn table_name(table: &TableRef) -> Option<String> {
+    match table {
+        TableRef::Table(name, _) => Some(name.1.to_string()),
+        _ => None,
+    }
+}
+
+fn columns(identity: &Identity) -> Vec<String> {
+    let name = |iden: &DynIden| iden.to_string();
+    match identity {
+        Identity::Unary(one) => vec![name(one)],
+        Identity::Binary(one, two) => vec![name(one), name(two)],
+        Identity::Ternary(one, two, three) => vec![name(one), name(two), name(three)],
+        Identity::Many(many) => many.iter().map(name).collect(),
+    }
+}
+
+/// Links of one owner that one statement added or removed.
+pub(crate) struct LinkedKeys {
+    pub(crate) link: &'static Link,
+    pub(crate) action: LinkAction,
+    pub(crate) owner: Vec<Value>,
+    pub(crate) keys: Vec<ftn_audit::AttributeValue>,
+}
+
+impl Link {
+    fn new<E: Auditable>(field: &'static str, via: RelationDef, to: RelationDef) -> Option<Self> {
+        Some(Self {
+            owner: E::audited(),
+            field,
+            target: table_name(&to.to_tbl)?,
+            junction: table_name(&via.to_tbl)?,
+            owner_columns: columns(&via.to_col),
+            target_columns: columns(&to.from_col),
+        })
+    }
+
+    /// What rows of a junction mean for the relations that go through it, an owner at a time.
+    pub(crate) fn changes(
+        junction: &'static dyn AnyEntity,
+        rows: &[&Row],
+        action: LinkAction,
+    ) -> Vec<LinkedKeys> {
+        let mut changes = Vec::new();
+        for link in registry().links(junction.model().table) {
+            let mut owners: BTreeMap<String, LinkedKeys> = BTreeMap::new();
+            for row in rows {
+                let (owner, target) =
+                    (values(junction, row, &link.owner_columns), values(junction, row, &link.target_columns));
+                let key = match target.as_slice() {
+                    [one] => attribute_value(one),
+                    many => {
+                        let parts: Vec<_> =
+                            many.iter().map(|value| attribute_value(value).to_string()).collect();
+                        parts.join(",").into()
+                    }
+                };
+                owners
+                    .entry(link.owner.key_text(&owner))
+                    .or_insert_with(|| LinkedKeys { link, action, owner, keys: Vec::new() })
+                    .keys
+                    .push(key);
+            }
+            changes.extend(owners.into_values());
+        }
+        changes
+    }
+}
+
+fn values(junction: &'static dyn AnyEntity, row: &Row, columns: &[String]) -> Vec<Value> {
+    let position =
+        |column: &String| junction.model().columns.iter().position(|known| known.sql_name == column.as_str());
+    columns.iter().filter_map(position).map(|position| row.values[position].clone()).collect()
+}

@@ -1,0 +1,85 @@
+//! Streams of an audited connection.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    vec,
+};
+
+use futures_util::Stream;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, StreamTrait, TransactionTrait};
+
+use crate::{
+    capture::{Call, Reply},
+    connection::{AuditedConnection, mismatch},
+    transaction::AuditedTransaction,
+};
+
+/// The rows of a streamed statement: as they come from the database for a read; for a write to an audited table, all of
+/// them, fetched before the first is given out, because a write has happened as a whole.
+pub struct AuditedStream<S>(Rows<S>);
+
+enum Rows<S> {
+    Live(Pin<Box<S>>),
+    Fetched(vec::IntoIter<QueryResult>),
+}
+
+impl<S: Stream<Item = Result<QueryResult, DbErr>>> Stream for AuditedStream<S> {
+    type Item = Result<QueryResult, DbErr>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match &mut self.0 {
+            Rows::Live(stream) => stream.as_mut().poll_next(cx),
+            Rows::Fetched(rows) => Poll::Ready(rows.next().map(Ok)),
+        }
+    }
+}
+
+type Opening<'a, S> = Pin<Box<dyn Future<Output = Result<AuditedStream<S>, DbErr>> + Send + 'a>>;
+
+fn fetched<S>(reply: Reply) -> Result<AuditedStream<S>, DbErr> {
+    match reply {
+        Reply::All(rows) => Ok(AuditedStream(Rows::Fetched(rows.into_iter()))),
+        Reply::Executed(_) | Reply::One(_) => Err(mismatch()),
+    }
+}
+
+macro_rules! stream_trait {
+    ($inner:ident) => {
+        type Stream<'a>
+            = AuditedStream<$inner::Stream<'a>>
+        where
+            Self: 'a;
+
+        fn get_database_backend(&self) -> DbBackend {
+            ConnectionTrait::get_database_backend(self)
+        }
+
+        fn stream_raw<'a>(&'a self, statement: Statement) -> Opening<'a, $inner::Stream<'a>> {
+            Box::pin(async move {
+                match self.shared().plan(&statement.sql) {
+                    Some(plan) => fetched(self.captured(plan, statement, Call::QueryAll).await?),
+                    None => {
+                        let stream = self.inner().stream_raw(statement).await?;
+                        Ok(AuditedStream(Rows::Live(Box::pin(stream))))
+                    }
+                }
+            })
+        }
+    };
+}
+
+impl<C> StreamTrait for AuditedConnection<C>
+where
+    C: ConnectionTrait + TransactionTrait + StreamTrait + Clone + Send + 'static,
+    C::Transaction: Sync + 'static,
+{
+    stream_trait!(C);
+}
+
+impl<T> StreamTrait for AuditedTransaction<T>
+where
+    T: ConnectionTrait + StreamTrait + Send,
+{
+    stream_trait!(T);
+}

@@ -1,0 +1,314 @@
+//! The audited transaction: what it wrote is handed over when, and only when, it has committed.
+
+use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc};
+
+use async_trait::async_trait;
+use ftn_audit::{Audit, AuditContext};
+use futures_util::FutureExt;
+use sea_orm::{
+    AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, IsolationLevel,
+    QueryResult, Statement, TransactionError, TransactionOptions, TransactionSession, TransactionTrait,
+};
+
+use crate::{
+    capture::{self, Call, Plan, Reply},
+    connection::{Shared, connection_trait, mismatch},
+    detached::detached,
+    error::is_answer_of_the_database,
+    probe,
+    scope::Scope,
+};
+
+/// An open transaction, or a savepoint in one, of an [`AuditedConnection`](crate::AuditedConnection).
+///
+/// Records of what it writes wait in its scope. They are handed over after the outermost commit; a rollback, also that
+/// of a savepoint, discards them, and so does dropping the object. The commit runs in a task of its own: a caller
+/// that stops waiting for it does not separate a stored row from its record.
+///
+/// ```no_run
+/// use ftn_audit_sea::prelude::*;
+/// use sea_orm::{DbErr, TransactionTrait};
+///
+/// # async fn example(db: AuditedConnection) -> Result<(), DbErr> {
+/// let txn = db.begin().await?;
+/// txn.on_commit(async { println!("stored") });
+/// txn.commit().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct AuditedTransaction<T = DatabaseTransaction> {
+    /// `None` only while the object is being used up.
+    inner: Option<T>,
+    shared: Arc<Shared>,
+    context: Option<AuditContext>,
+    scope: Arc<Scope>,
+}
+
+impl<T> AuditedTransaction<T> {
+    pub(crate) fn new(inner: T, shared: Arc<Shared>, context: Option<AuditContext>) -> Self {
+        let scope = Arc::new(Scope::new(shared.audit.clone(), shared.backend));
+        Self { inner: Some(inner), shared, context, scope }
+    }
+
+    /// The transaction itself: what goes through it is not audited.
+    pub fn inner(&self) -> &T {
+        self.bare()
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    #[expect(clippy::expect_used, reason = "taken only by methods that consume the object")]
+    fn bare(&self) -> &T {
+        self.inner.as_ref().expect("the transaction is open while its object lives")
+    }
+
+    /// Runs a future once the outermost transaction has committed and its records are handed over; drops it when this
+    /// savepoint or the transaction is rolled back. `commit()` waits for it; a panic in it is logged.
+    pub fn on_commit(&self, callback: impl Future<Output = ()> + Send + 'static) {
+        self.scope.on_commit(Box::pin(callback));
+    }
+
+    fn nested(&self, inner: T) -> Self {
+        self.scope.begin();
+        Self {
+            inner: Some(inner),
+            shared: self.shared.clone(),
+            context: self.context.clone(),
+            scope: self.scope.clone(),
+        }
+    }
+}
+
+impl<T: ConnectionTrait> AuditedTransaction<T> {
+    pub(crate) async fn captured(
+        &self,
+        plan: Arc<Plan>,
+        statement: Statement,
+        call: Call,
+    ) -> Result<Reply, DbErr> {
+        let site = self.shared.site(self.context.as_ref());
+        capture::run(self.bare(), &self.scope, &site, &plan, statement, call).await
+    }
+}
+
+impl<T> AuditedTransaction<T>
+where
+    T: ConnectionTrait + TransactionTrait<Transaction = T> + TransactionSession + Send + 'static,
+{
+    /// Commits; as a savepoint, releases it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the bare commit. Cancellation: the commit goes on, and its records are handed over.
+    pub async fn commit(mut self) -> Result<(), DbErr> {
+        let Some(inner) = self.inner.take() else { return Ok(()) };
+        let (scope, shared) = (self.scope.clone(), self.shared.clone());
+        detached(async move { commit(inner, &scope, &shared).await }).await
+    }
+
+    /// Rolls back, to the savepoint if it is one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the bare rollback; the records are discarded in any case.
+    pub async fn rollback(mut self) -> Result<(), DbErr> {
+        let Some(inner) = self.inner.take() else { return Ok(()) };
+        self.scope.roll_back();
+        inner.rollback().await
+    }
+
+    /// Runs the function inside a savepoint: released when it returns `Ok`, rolled back when it returns an error.
+    ///
+    /// # Errors
+    ///
+    /// The function's own error, or the connection's.
+    pub async fn transaction_async<F, R, E>(&self, callback: F) -> Result<R, TransactionError<E>>
+    where
+        F: for<'c> AsyncFnOnce(&'c Self) -> Result<R, E> + Send,
+        R: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        let transaction = self.begin().await.map_err(TransactionError::Connection)?;
+        transaction.run(callback).await
+    }
+
+    /// [`transaction_async`](Self::transaction_async) with an isolation level and an access mode.
+    ///
+    /// # Errors
+    ///
+    /// The function's own error, or the connection's.
+    pub async fn transaction_with_config_async<F, R, E>(
+        &self,
+        callback: F,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<R, TransactionError<E>>
+    where
+        F: for<'c> AsyncFnOnce(&'c Self) -> Result<R, E> + Send,
+        R: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        let transaction = self
+            .begin_with_config(isolation_level, access_mode)
+            .await
+            .map_err(TransactionError::Connection)?;
+        transaction.run(callback).await
+    }
+
+    pub(crate) async fn run<F, R, E>(self, callback: F) -> Result<R, TransactionError<E>>
+    where
+        F: for<'c> AsyncFnOnce(&'c Self) -> Result<R, E> + Send,
+        R: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        let result = callback(&self).await;
+        self.conclude(result).await
+    }
+
+    pub(crate) async fn conclude<R, E>(self, result: Result<R, E>) -> Result<R, TransactionError<E>>
+    where
+        E: std::fmt::Display + std::fmt::Debug,
+    {
+        let ended = if result.is_ok() { self.commit().await } else { self.rollback().await };
+        ended.map_err(TransactionError::Connection)?;
+        result.map_err(TransactionError::Transaction)
+    }
+}
+
+/// Commits whatever is innermost on the connection, and hands over when that was the transaction itself.
+pub(crate) async fn commit<T>(inner: T, scope: &Scope, shared: &Shared) -> Result<(), DbErr>
+where
+    T: ConnectionTrait + TransactionSession,
+{
+    let site = shared.site(None);
+    let resolved = capture::resolve(&inner, scope, &site).await;
+    if scope.is_nested() {
+        let released = inner.commit().await;
+        match &released {
+            Ok(()) => scope.release(),
+            Err(_) => scope.roll_back(),
+        }
+        return released;
+    }
+    // Postgres answers COMMIT of an aborted transaction with success, and rolls it back.
+    let doubtful = resolved.is_err() || scope.has_failed();
+    let aborted = doubtful && shared.backend == DbBackend::Postgres && is_aborted(&inner).await;
+    let committed = inner.commit().await;
+    match &committed {
+        Ok(()) if aborted => scope.roll_back(),
+        Ok(()) => end(&shared.audit, scope).await,
+        Err(error) if aborted || is_answer_of_the_database(error) => scope.roll_back(),
+        Err(_) => {
+            let records = capture::finish(&shared.audit, scope.take().entries);
+            shared
+                .audit
+                .hand_over(records.into_iter().map(ftn_audit::AuditRecord::commit_unconfirmed).collect())
+                .await;
+        }
+    }
+    committed
+}
+
+async fn is_aborted<T: ConnectionTrait>(inner: &T) -> bool {
+    inner.query_one_raw(Statement::from_string(DbBackend::Postgres, "SELECT 1")).await.is_err()
+}
+
+/// Hands over what a committed scope owned, then runs what waited for the commit.
+pub(crate) async fn end(audit: &Audit, scope: &Scope) {
+    let committed = scope.take();
+    audit.hand_over(capture::finish(audit, committed.entries)).await;
+    for callback in committed.callbacks {
+        if AssertUnwindSafe(callback).catch_unwind().await.is_err() {
+            tracing::error!(target: "ftn_audit", "a callback of on_commit panicked");
+        }
+    }
+}
+
+/// Dropping an open transaction makes the database roll back, so its records go, too.
+impl<T> Drop for AuditedTransaction<T> {
+    fn drop(&mut self) {
+        if self.inner.is_some() {
+            self.scope.roll_back();
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for AuditedTransaction<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuditedTransaction").finish_non_exhaustive()
+    }
+}
+
+connection_trait! {
+    [T] AuditedTransaction<T>
+    where
+        T: ConnectionTrait + Send,
+}
+
+#[async_trait]
+impl<T> TransactionSession for AuditedTransaction<T>
+where
+    T: ConnectionTrait + TransactionTrait<Transaction = T> + TransactionSession + Send + 'static,
+{
+    async fn commit(self) -> Result<(), DbErr> {
+        self.commit().await
+    }
+
+    async fn rollback(self) -> Result<(), DbErr> {
+        self.rollback().await
+    }
+}
+
+#[async_trait]
+impl<T> TransactionTrait for AuditedTransaction<T>
+where
+    T: ConnectionTrait + TransactionTrait<Transaction = T> + TransactionSession + Send + 'static,
+{
+    type Transaction = Self;
+
+    async fn begin(&self) -> Result<Self, DbErr> {
+        Ok(self.nested(self.bare().begin().await?))
+    }
+
+    async fn begin_with_config(
+        &self,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<Self, DbErr> {
+        Ok(self.nested(self.bare().begin_with_config(isolation_level, access_mode).await?))
+    }
+
+    async fn begin_with_options(&self, options: TransactionOptions) -> Result<Self, DbErr> {
+        Ok(self.nested(self.bare().begin_with_options(options).await?))
+    }
+
+    async fn transaction<F, R, E>(&self, callback: F) -> Result<R, TransactionError<E>>
+    where
+        F: for<'c> FnOnce(&'c Self) -> Pin<Box<dyn Future<Output = Result<R, E>> + Send + 'c>> + Send,
+        R: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        self.transaction_with_config(callback, None, None).await
+    }
+
+    async fn transaction_with_config<F, R, E>(
+        &self,
+        callback: F,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<R, TransactionError<E>>
+    where
+        F: for<'c> FnOnce(&'c Self) -> Pin<Box<dyn Future<Output = Result<R, E>> + Send + 'c>> + Send,
+        R: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        let transaction = self
+            .begin_with_config(isolation_level, access_mode)
+            .await
+            .map_err(TransactionError::Connection)?;
+        let result = callback(&transaction).await;
+        transaction.conclude(result).await
+    }
+}

@@ -1,0 +1,98 @@
+//! From SeaORM's values to values of a record.
+
+use ftn_audit::AttributeValue;
+use sea_orm::{
+    Value,
+    sea_query::{OptionEnum, PostgresQueryBuilder, QueryBuilder},
+};
+
+/// A column's value as a record carries it. What has no native form becomes text in the form that the value's own
+/// type displays; bytes become hexadecimal.
+pub(crate) fn attribute_value(value: &Value) -> AttributeValue {
+    match value {
+        Value::Bool(value) => (*value).into(),
+        Value::TinyInt(value) => (*value).into(),
+        Value::SmallInt(value) => (*value).into(),
+        Value::Int(value) => (*value).into(),
+        Value::BigInt(value) => (*value).into(),
+        Value::TinyUnsigned(value) => (*value).into(),
+        Value::SmallUnsigned(value) => (*value).into(),
+        Value::Unsigned(value) => (*value).into(),
+        Value::BigUnsigned(value) => (*value).into(),
+        Value::Float(value) => (*value).into(),
+        Value::Double(value) => (*value).into(),
+        Value::String(value) => value.clone().into(),
+        Value::Enum(OptionEnum::Some(value)) => value.value.clone().into_owned().into(),
+        Value::Enum(OptionEnum::None(_)) => AttributeValue::Null,
+        Value::Char(value) => value.map(String::from).into(),
+        Value::Bytes(value) => value.as_deref().map(hexadecimal).into(),
+        #[cfg(feature = "with-json")]
+        Value::Json(value) => value.as_deref().cloned().into(),
+        #[cfg(feature = "with-chrono")]
+        Value::ChronoDate(value) => text(value.as_ref()),
+        #[cfg(feature = "with-chrono")]
+        Value::ChronoTime(value) => text(value.as_ref()),
+        #[cfg(feature = "with-chrono")]
+        Value::ChronoDateTime(value) => value.map(|value| format!("{value:?}")).into(),
+        #[cfg(feature = "with-chrono")]
+        Value::ChronoDateTimeUtc(value) => value.map(|value| value.to_rfc3339()).into(),
+        #[cfg(feature = "with-chrono")]
+        Value::ChronoDateTimeLocal(value) => value.map(|value| value.to_rfc3339()).into(),
+        #[cfg(feature = "with-chrono")]
+        Value::ChronoDateTimeWithTimeZone(value) => value.map(|value| value.to_rfc3339()).into(),
+        #[cfg(feature = "with-uuid")]
+        Value::Uuid(value) => text(value.as_ref()),
+        #[cfg(feature = "with-rust_decimal")]
+        Value::Decimal(value) => text(value.as_ref()),
+        value if *value == value.as_null() => AttributeValue::Null,
+        value => sql_literal(value).into(),
+    }
+}
+
+#[cfg(any(feature = "with-chrono", feature = "with-uuid", feature = "with-rust_decimal"))]
+fn text(value: Option<&impl ToString>) -> AttributeValue {
+    value.map(ToString::to_string).into()
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The SQL literal without its quotes: the one text form that SeaORM gives for every type of value, whichever of
+/// its features the application chose.
+fn sql_literal(value: &Value) -> String {
+    let literal = PostgresQueryBuilder.value_to_string(value);
+    match literal.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+        Some(inner) => inner.replace("''", "'"),
+        None => literal,
+    }
+}
+
+/// Whether two stored values are the same; two floats that are not a number are.
+pub(crate) fn same(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Float(Some(left)), Value::Float(Some(right))) if left.is_nan() => right.is_nan(),
+        (Value::Double(Some(left)), Value::Double(Some(right))) if left.is_nan() => right.is_nan(),
+        (left, right) => left == right,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_keep_their_meaning() {
+        assert_eq!(attribute_value(&Value::Int(Some(7))), 7);
+        assert_eq!(attribute_value(&Value::Bytes(Some(vec![0, 255]))), "00ff");
+        assert_eq!(attribute_value(&Value::String(None)), AttributeValue::Null);
+        #[cfg(feature = "with-time")]
+        assert_eq!(attribute_value(&Value::TimeDate(None)), AttributeValue::Null);
+    }
+
+    #[test]
+    fn not_a_number_is_the_same_as_itself() {
+        assert!(same(&Value::Double(Some(f64::NAN)), &Value::Double(Some(f64::NAN))));
+        assert!(!same(&Value::Double(Some(1.0)), &Value::Double(None)));
+    }
+}

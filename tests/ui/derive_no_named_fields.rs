@@ -1,0 +1,6 @@
+use ftn_audit_sea::entity::*;
+
+#[derive(Auditable)]
+struct Model(i32);
+
+fn main() {}

@@ -1,0 +1,26 @@
+mod item {
+    use ftn_audit_sea::entity::*;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Auditable)]
+    #[sea_orm(table_name = "item")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+    }
+}
+
+use ftn_audit_sea::prelude::*;
+
+#[derive(Default)]
+struct Described;
+
+#[audit_formatter]
+impl Clone for Described {
+    fn clone(&self) -> Self {
+        Self
+    }
+}
+
+fn main() {}

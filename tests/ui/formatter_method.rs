@@ -1,0 +1,25 @@
+mod item {
+    use ftn_audit_sea::entity::*;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Auditable)]
+    #[sea_orm(table_name = "item")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+    }
+}
+
+use ftn_audit_sea::prelude::*;
+
+struct Described;
+
+impl Described {
+    #[audit_formatter]
+    fn described(&self, _: &Change<item::Model>) -> Formatted {
+        Formatted::new("text")
+    }
+}
+
+fn main() {}
