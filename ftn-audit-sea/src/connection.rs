@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use ftn_audit::{Attributes, Audit, AuditContext};
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, IsolationLevel,
-    QueryResult, SqliteTransactionMode, Statement, StatementBuilder, TransactionError, TransactionOptions,
-    TransactionSession, TransactionTrait,
+    QueryResult, SqliteTransactionMode, Statement, TransactionError, TransactionOptions, TransactionSession,
+    TransactionTrait,
 };
 
 use crate::{

@@ -93,7 +93,7 @@ pub mod private {
     pub use ftn_audit::{
         Change, Formatted, ModelInfo, Subject,
         formatter::{AnnotatedFormatter, FormatterDefault, FormatterRegistration, FunctionFormatter, Rule},
-        model::{ColumnName, ModelRegistration, Treatment},
+        model::{ColumnName, Treatment},
     };
     pub use inventory;
     pub use sea_orm;

@@ -27,6 +27,7 @@ pub(crate) struct Link {
 /// The inventory's entry of a relation with `#[audit(link)]`.
 pub struct LinkRegistration {
     link: fn(&'static str) -> Option<Link>,
+    junction: Option<fn() -> &'static str>,
     field: &'static str,
     file: &'static str,
     line: u32,
@@ -42,7 +43,13 @@ impl LinkRegistration {
         R: EntityTrait,
     {
         let link = |field| Link::new::<E>(field, E::via()?, E::to());
-        Self { link, field, file, line }
+        Self { link, junction: None, field, file, line }
+    }
+
+    /// Says which junction the relation is believed to go through: start-up compares.
+    pub const fn through<J: EntityTrait>(mut self) -> Self {
+        self.junction = Some(|| J::default().table_name());
+        self
     }
 
     /// A relation of an entity with itself through the junction `J`; `reverse` is the side that is linked to.
@@ -60,7 +67,7 @@ impl LinkRegistration {
         } else {
             |field| Link::new::<E>(field, E::via(), E::to())
         };
-        Self { link, field, file, line }
+        Self { link, junction: None, field, file, line }
     }
 
     pub(crate) fn link(&self) -> Option<Link> {
@@ -79,6 +86,15 @@ impl LinkRegistration {
                 continue;
             };
             let owner = link.owner.model();
+            if let Some(declared) =
+                registration.junction.map(|table| table()).filter(|table| *table != link.junction)
+            {
+                report.problem(format!(
+                    "the link `{}.{}` at {place} says `via` the table `{declared}`, and SeaORM's relation goes through \
+                     `{}`: correct one of them",
+                    owner.name, link.field, link.junction
+                ));
+            }
             match registry().table(None, &link.junction) {
                 Some(junction) if junction.model().junction => report.link(owner, link.field, &link.target),
                 Some(_) => report.problem(format!(

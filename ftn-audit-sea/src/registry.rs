@@ -70,5 +70,10 @@ impl Registry {
 }
 
 inventory::submit! {
-    StartupCheck(LinkRegistration::check)
+    StartupCheck(|report| {
+        for registration in inventory::iter::<EntityRegistration> {
+            report.model(registration.entity().model());
+        }
+        LinkRegistration::check(report);
+    })
 }

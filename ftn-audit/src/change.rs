@@ -370,7 +370,8 @@ mod tests {
 
     #[test]
     fn link_keys_are_sorted_by_number_and_capped() {
-        let link = LinkChange::new("tags", LinkAction::Add, (0..600).rev().map(AttributeValue::from).collect());
+        let link =
+            LinkChange::new("tags", LinkAction::Add, (0..600).rev().map(AttributeValue::from).collect());
         assert_eq!(link.keys().len(), MAX_LINK_KEYS);
         assert_eq!(link.keys()[10], 10);
         assert_eq!((link.total(), link.is_truncated()), (600, true));

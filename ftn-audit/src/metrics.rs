@@ -1,15 +1,222 @@
-//! stub
-#![allow(missing_docs)]
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Stats {}
-#[derive(Default)]
-pub(crate) struct Metrics;
+//! What happened to records, as numbers.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+/// What happened to records since the [`Audit`](crate::Audit) was built: a snapshot, from `audit.stats()`.
+///
+/// All numbers are counts of records unless said otherwise. They are read one after the other while work goes on,
+/// so sums over them are exact only when nothing is under way.
+///
+/// ```
+/// use ftn_audit::metrics::Stats;
+///
+/// let stats = Stats::default();
+/// assert_eq!(stats.failed("queue_full"), 0);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Made by capture.
+    pub captured: u64,
+    /// Taken by the sink.
+    pub delivered: u64,
+    /// Kept for another attempt, once for each attempt that failed: a record that was tried four times in vain
+    /// before it was delivered counts four here.
+    pub retried: u64,
+    /// Written by the fallback.
+    pub fallback: u64,
+    /// Lost for good: the fallback is `drop`, failed, or was itself full.
+    pub dropped: u64,
+    /// In the queue now, those of the running request to the sink included.
+    pub queue_records: u64,
+    /// Memory of the records in the queue now, in bytes, estimated.
+    pub queue_bytes: u64,
+    /// Formatters that panicked (the generic formatter took their place).
+    pub formatter_panics: u64,
+    /// Records whose actor nobody named.
+    pub unknown_actors: u64,
+    /// Statements that could write to an audited table and were not understood.
+    pub unparsed_writes: u64,
+    /// Records of hooks on plain connections that had no old row.
+    pub hook_without_old: u64,
+    /// Thrown away because their transaction or savepoint was rolled back.
+    pub discarded: u64,
+    /// Why records did not go the normal way, by reason; reasons that never came up are left out. The set of reasons
+    /// is fixed, so this does not grow. A record that the fallback lost too is counted twice: under the reason that
+    /// sent it to the fallback, and under that of the fallback (`fallback_full`, `fallback_file`, `fallback_muted`).
+    pub failures: BTreeMap<&'static str, u64>,
+}
+
+impl Stats {
+    /// How many records failed for a reason, 0 for one that never came up.
+    pub fn failed(&self, reason: &str) -> u64 {
+        self.failures.get(reason).copied().unwrap_or_default()
+    }
+}
+
+/// Why a record did not go the normal way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    QueueFull,
+    QueueBytesFull,
+    RetriesExhausted,
+    TooOld,
+    Permanent,
+    Rejected,
+    Timeout,
+    SinkPanic,
+    WorkerPanic,
+    NoWorker,
+    Shutdown,
+    FallbackFull,
+    FallbackFile,
+    FallbackMuted,
+}
+
+impl Reason {
+    pub(crate) const ALL: [Self; 14] = [
+        Self::QueueFull,
+        Self::QueueBytesFull,
+        Self::RetriesExhausted,
+        Self::TooOld,
+        Self::Permanent,
+        Self::Rejected,
+        Self::Timeout,
+        Self::SinkPanic,
+        Self::WorkerPanic,
+        Self::NoWorker,
+        Self::Shutdown,
+        Self::FallbackFull,
+        Self::FallbackFile,
+        Self::FallbackMuted,
+    ];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::QueueBytesFull => "queue_bytes_full",
+            Self::RetriesExhausted => "retries_exhausted",
+            Self::TooOld => "too_old",
+            Self::Permanent => "permanent",
+            Self::Rejected => "rejected",
+            Self::Timeout => "timeout",
+            Self::SinkPanic => "sink_panic",
+            Self::WorkerPanic => "worker_panic",
+            Self::NoWorker => "no_worker",
+            Self::Shutdown => "shutdown",
+            Self::FallbackFull => "fallback_full",
+            Self::FallbackFile => "fallback_file",
+            Self::FallbackMuted => "fallback_muted",
+        }
+    }
+}
+
+/// A number that many threads add to. It orders nothing: it is only ever read for a snapshot.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Relaxed);
+    }
+
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// The counters behind [`Stats`].
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    captured: Counter,
+    pub(crate) delivered: Counter,
+    pub(crate) retried: Counter,
+    pub(crate) fallback: Counter,
+    pub(crate) dropped: Counter,
+    pub(crate) queue_records: Counter,
+    pub(crate) queue_bytes: Counter,
+    formatter_panics: Counter,
+    unknown_actors: Counter,
+    unparsed_writes: Counter,
+    hook_without_old: Counter,
+    discarded: Counter,
+    failures: [Counter; Reason::ALL.len()],
+}
+
 impl Metrics {
-    pub(crate) fn snapshot(&self) -> Stats { Stats {} }
-    pub(crate) fn count_captured(&self, _: u64) {}
-    pub(crate) fn count_unknown_actor(&self) {}
-    pub(crate) fn count_unparsed_write(&self) {}
-    pub(crate) fn count_hook_without_old(&self) {}
-    pub(crate) fn count_discarded(&self, _: u64) {}
-    pub(crate) fn count_formatter_panic(&self) {}
+    pub(crate) fn count_captured(&self, records: u64) {
+        self.captured.add(records);
+    }
+
+    pub(crate) fn count_discarded(&self, records: u64) {
+        self.discarded.add(records);
+    }
+
+    pub(crate) fn count_formatter_panic(&self) {
+        self.formatter_panics.add(1);
+    }
+
+    pub(crate) fn count_unknown_actor(&self) {
+        self.unknown_actors.add(1);
+    }
+
+    pub(crate) fn count_unparsed_write(&self) {
+        self.unparsed_writes.add(1);
+    }
+
+    pub(crate) fn count_hook_without_old(&self) {
+        self.hook_without_old.add(1);
+    }
+
+    pub(crate) fn fail(&self, reason: Reason, count: usize) {
+        self.failures[reason as usize].add(count as u64);
+    }
+
+    pub(crate) fn snapshot(&self) -> Stats {
+        Stats {
+            captured: self.captured.get(),
+            delivered: self.delivered.get(),
+            retried: self.retried.get(),
+            fallback: self.fallback.get(),
+            dropped: self.dropped.get(),
+            queue_records: self.queue_records.get(),
+            queue_bytes: self.queue_bytes.get(),
+            formatter_panics: self.formatter_panics.get(),
+            unknown_actors: self.unknown_actors.get(),
+            unparsed_writes: self.unparsed_writes.get(),
+            hook_without_old: self.hook_without_old.get(),
+            discarded: self.discarded.get(),
+            failures: Reason::ALL
+                .into_iter()
+                .map(|reason| (reason.as_str(), self.failures[reason as usize].get()))
+                .filter(|(_, count)| *count > 0)
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_place_and_name() {
+        let metrics = Metrics::default();
+        for (place, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, place);
+            metrics.fail(reason, place + 1);
+        }
+        let stats = metrics.snapshot();
+        assert_eq!(stats.failures.len(), Reason::ALL.len());
+        assert_eq!(stats.failed("queue_full"), 1);
+        assert_eq!(stats.failed("fallback_muted"), Reason::ALL.len() as u64);
+        assert_eq!(stats.failed("never heard of"), 0);
+    }
 }

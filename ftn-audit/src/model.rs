@@ -73,7 +73,12 @@ fn looks_like_a_secret(name: &str) -> bool {
 
 impl ColumnInfo {
     /// A column as its declaration treats it.
-    pub fn new(sql_name: &'static str, name: Option<&'static str>, treatment: Treatment, ignored: bool) -> Self {
+    pub fn new(
+        sql_name: &'static str,
+        name: Option<&'static str>,
+        treatment: Treatment,
+        ignored: bool,
+    ) -> Self {
         let name = name.unwrap_or(sql_name);
         let masked_unasked =
             treatment == Treatment::Default && (looks_like_a_secret(sql_name) || looks_like_a_secret(name));
@@ -112,7 +117,10 @@ pub struct ModelInfo {
 
 impl fmt::Debug for ModelInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ModelInfo").field("name", &self.name).field("table", &self.table).finish_non_exhaustive()
+        f.debug_struct("ModelInfo")
+            .field("name", &self.name)
+            .field("table", &self.table)
+            .finish_non_exhaustive()
     }
 }
 
@@ -139,24 +147,6 @@ impl ColumnName for &str {
         self
     }
 }
-
-/// The inventory's entry of an audited model.
-pub struct ModelRegistration {
-    model: fn() -> &'static ModelInfo,
-}
-
-impl ModelRegistration {
-    /// Registers the model of a row type.
-    pub const fn of<S: Subject>() -> Self {
-        Self { model: S::model }
-    }
-
-    pub(crate) fn model(&self) -> &'static ModelInfo {
-        (self.model)()
-    }
-}
-
-inventory::collect!(ModelRegistration);
 
 #[cfg(test)]
 mod tests {

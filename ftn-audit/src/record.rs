@@ -44,6 +44,65 @@ pub(crate) struct Place {
 }
 
 impl AuditRecord {
+    /// A record of `EventType::Custom(name)` that happens now: for the tests of your own [`Sink`](crate::sink::Sink).
+    ///
+    /// It knows no request, actor, transaction or database. Events of an application are made by `Audit`, which
+    /// fills those in.
+    ///
+    /// ```
+    /// use ftn_audit::AuditRecord;
+    ///
+    /// let record = AuditRecord::event("export", "Item", 7)
+    ///     .with_description("The price list was exported")
+    ///     .with_attribute("shop.format", "pdf");
+    /// assert_eq!(record.event_name(), "audit.Item.export");
+    /// assert_eq!(record.attribute("shop.format").unwrap(), "pdf");
+    /// ```
+    pub fn event(
+        name: impl Into<Cow<'static, str>>,
+        model: impl Into<Cow<'static, str>>,
+        pk: impl ToString,
+    ) -> Self {
+        let (name, model, pk) = (name.into(), model.into(), pk.to_string());
+        let own = Attributes::new()
+            .with(names::EVENT_TYPE, AttributeValue::Text(name.clone()))
+            .with(names::MODEL, AttributeValue::Text(model.clone()))
+            .with(names::MODEL_PK, pk.clone());
+        Self {
+            id: Uuid::now_v7(),
+            event: EventType::Custom(name),
+            table: model.clone(),
+            model,
+            pk,
+            description: String::new(),
+            occurred_at: SystemTime::now(),
+            own,
+            context: Arc::default(),
+            database: Arc::default(),
+            actor: None,
+            trace: None,
+            place: None,
+        }
+    }
+
+    /// Replaces the description.
+    #[must_use]
+    pub fn with_description(mut self, description: impl Into<String>) -> Self {
+        self.description = description.into();
+        self
+    }
+
+    /// Adds an attribute of the record's own, in place of one with the same key.
+    #[must_use]
+    pub fn with_attribute(
+        mut self,
+        key: impl Into<Cow<'static, str>>,
+        value: impl Into<AttributeValue>,
+    ) -> Self {
+        self.own.set(key, value);
+        self
+    }
+
     /// The record's own id (UUIDv7), sent as `log.record.uid`. A repeat of the record has the same id.
     pub fn id(&self) -> Uuid {
         self.id

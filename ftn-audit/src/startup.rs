@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt};
 use crate::{
     EventType, RawRoute,
     formatter::FormatterRegistration,
-    model::{ModelInfo, ModelRegistration},
+    model::ModelInfo,
 };
 
 /// Everything that is wrong at start-up, in one error.
@@ -35,7 +35,7 @@ impl fmt::Display for StartupError {
     }
 }
 
-/// A check that another crate adds to start-up: that of an ORM's relations, say.
+/// What another crate adds to start-up: an ORM's audited models and their relations, and what is wrong with them.
 pub struct StartupCheck(pub fn(&mut StartupReport));
 
 inventory::collect!(StartupCheck);
@@ -43,12 +43,18 @@ inventory::collect!(StartupCheck);
 /// What start-up found.
 #[derive(Debug, Default)]
 pub struct StartupReport {
+    models: Vec<&'static ModelInfo>,
     problems: Vec<String>,
     links: Vec<String>,
     link_owners: Vec<&'static str>,
 }
 
 impl StartupReport {
+    /// Adds an audited model.
+    pub fn model(&mut self, model: &'static ModelInfo) {
+        self.models.push(model);
+    }
+
     /// Adds a problem: one sentence that says what is wrong, where, and what to do.
     pub fn problem(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());
@@ -71,9 +77,6 @@ pub(crate) struct Discovery {
 
 impl Discovery {
     pub(crate) fn new(discover: bool, mut formatters: Vec<FormatterRegistration>, routes: &[String]) -> Self {
-        let mut models: Vec<_> =
-            inventory::iter::<ModelRegistration>.into_iter().map(ModelRegistration::model).collect();
-        models.sort_by_key(|model| (&model.name, model.file, model.line));
         if discover {
             formatters.extend(inventory::iter::<FormatterRegistration>);
         }
@@ -85,6 +88,8 @@ impl Discovery {
             (check.0)(&mut report);
         }
         report.links.sort();
+        let mut models = std::mem::take(&mut report.models);
+        models.sort_by_key(|model| (&model.name, model.file, model.line));
         check_names(&models, &mut report);
         check_duplicates(&formatters, &mut report);
         check_reachable(&formatters, &mut report);

@@ -66,12 +66,10 @@ pub(crate) struct ListedLink {
 }
 
 pub(crate) enum Target {
-    Other(Path),
+    /// Of another entity. SeaORM knows the junction; where `via` names it too, start-up compares.
+    Other { entity: Path, via: Option<Path> },
     /// Of an entity with itself; from which of the junction's two keys the relation starts, only `reverse` tells.
-    Itself {
-        junction: Path,
-        reverse: bool,
-    },
+    Itself { junction: Path, reverse: bool },
 }
 
 const ON_FIELD: [(&str, &str); 6] = [
@@ -221,15 +219,8 @@ fn listed_link(link: &Word, list: TokenStream, errors: &mut Errors) -> Option<Li
             );
             return None;
         }
-        (false, None, None) => Target::Other(to),
-        (false, Some(via), _) => {
-            errors.at(
-                via,
-                "SeaORM knows the junction from `Related`; leave `via` out, or write `to = Entity` for a link with itself",
-            );
-            return None;
-        }
-        (false, None, Some(reverse)) => {
+        (false, via, None) => Target::Other { entity: to, via },
+        (false, _, Some(reverse)) => {
             errors.at(reverse, "`reverse` is for a link of an entity with itself; leave it out");
             return None;
         }

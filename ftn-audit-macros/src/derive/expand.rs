@@ -193,10 +193,11 @@ fn link(link: &Link) -> TokenStream {
     let (file, line) = place(&Ident::new("here", field.span()));
     let registration = match &link.target {
         // On the target's tokens, for rustc to point there when the two are not `Related`.
-        Target::Other(target) => {
+        Target::Other { entity: target, via } => {
             let entity = Ident::new("Entity", start(target));
+            let through = via.as_ref().map(|via| quote_spanned!(start(via)=> .through::<#via>()));
             quote_spanned! {start(target)=>
-                ::ftn_audit_sea::private::LinkRegistration::of::<#entity, #target>(#field, #file, #line)
+                ::ftn_audit_sea::private::LinkRegistration::of::<#entity, #target>(#field, #file, #line) #through
             }
         }
         Target::Itself { junction, reverse } => {

@@ -251,6 +251,6 @@ fn target(entity: Option<&Path>, notes: &FieldNotes) -> Option<Target> {
             let junction = parse_quote_spanned!(module.span()=> super::#module::Entity);
             Some(Target::Itself { junction, reverse: notes.reverse })
         }
-        _ => entity.cloned().map(Target::Other),
+        _ => entity.cloned().map(|entity| Target::Other { entity, via: None }),
     }
 }

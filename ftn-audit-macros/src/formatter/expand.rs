@@ -17,7 +17,14 @@ pub(crate) fn of_impl(cfgs: &[Attribute], ty: &Type, rule: &Rule) -> TokenStream
     quote! {
         #(#cfgs)*
         const _: () = {
-            ::ftn_audit_sea::private::inventory::submit! { #registration }
+            #[automatically_derived]
+            impl ::ftn_audit_sea::private::AnnotatedFormatter for #ty {
+                const REGISTRATION: ::ftn_audit_sea::private::FormatterRegistration = #registration;
+            }
+
+            ::ftn_audit_sea::private::inventory::submit! {
+                <#ty as ::ftn_audit_sea::private::AnnotatedFormatter>::REGISTRATION
+            }
         };
     }
 }

@@ -9,10 +9,32 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-pub use self::{jsonl::JsonlSink, memory::MemorySink};
 #[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
-pub use self::otlp::OtlpSink;
-use crate::AuditRecord;
+pub use self::otlp::{OtlpBuilder, OtlpError, OtlpSink};
+pub use self::{jsonl::JsonlSink, memory::MemorySink};
+use crate::{Attributes, AuditRecord};
+
+/// Which service the records come from; given to every sink when `Audit` is built.
+///
+/// ```
+/// use ftn_audit::{Attributes, sink::ServiceInfo};
+///
+/// let shop = ServiceInfo {
+///     name: "shop".into(),
+///     version: Some("1.4.0".into()),
+///     attributes: Attributes::new().with("deployment.environment.name", "production"),
+/// };
+/// assert_eq!(shop.name, "shop");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ServiceInfo {
+    /// The name of the service, sent as `service.name`. Empty: nobody gave one.
+    pub name: String,
+    /// Its version, sent as `service.version`.
+    pub version: Option<String>,
+    /// What else is true of every record of this process, under the names of OpenTelemetry's resource conventions.
+    pub attributes: Attributes,
+}
 
 /// What became of a batch that was given to a [`Sink`].
 ///
@@ -90,11 +112,13 @@ pub trait Sink: Send + Sync + 'static {
     /// A short name for logs and [`describe()`](crate::Audit::describe).
     fn name(&self) -> &str;
 
+    /// Tells which service the records come from. Called once, before the first batch; a sink that does not say
+    /// where a record comes from need not care.
+    fn set_service(&self, _service: &ServiceInfo) {}
+
     /// Takes a batch. An implementation bounds its own time; a future that is dropped may or may not
     /// have stored the batch.
     async fn deliver(&self, batch: &[AuditRecord]) -> Outcome;
-
-    fn set_service(&self, _service: &ServiceInfo) {}
 
     /// What a record is counted as against [`max_batch_bytes`](Self::max_batch_bytes).
     fn encoded_bytes(&self, record: &AuditRecord) -> usize {
@@ -113,6 +137,10 @@ impl<S: Sink + ?Sized> Sink for Arc<S> {
         S::name(self)
     }
 
+    fn set_service(&self, service: &ServiceInfo) {
+        S::set_service(self, service);
+    }
+
     async fn deliver(&self, batch: &[AuditRecord]) -> Outcome {
         S::deliver(self, batch).await
     }
@@ -125,6 +153,3 @@ impl<S: Sink + ?Sized> Sink for Arc<S> {
         S::max_batch_bytes(self)
     }
 }
-
-#[derive(Clone, Debug, Default)]
-pub struct ServiceInfo { pub name: String, pub version: Option<String>, pub attributes: crate::Attributes }
