@@ -83,7 +83,9 @@ class Receiver:
     def records(self, kept=True):
         """What was received, as (resource, record) with attributes as dictionaries."""
         found = []
-        for line in self.out.read_text().splitlines() if self.out.exists() else []:
+        text = self.out.read_text() if self.out.exists() else ""
+        # The last line may be half written.
+        for line in text[: text.rfind("\n") + 1].splitlines():
             entry = json.loads(line)
             if kept and not entry["kept"]:
                 continue
