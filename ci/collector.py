@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from shop import SCRATCH, SPAN_ID, TRACE_ID, Shop, free_port, happy_path, wait_for
+from shop import SCRATCH, SPAN_ID, TRACE_ID, Shop, free_port, fresh_sqlite, happy_path, wait_for
 
 
 class Collector:
@@ -56,13 +56,9 @@ class Collector:
 
 def check(binary, protocol):
     name = f"collector-{protocol.partition('/')[0]}"
-    database = SCRATCH / f"{name}.sqlite"
-    SCRATCH.mkdir(parents=True, exist_ok=True)
-    for file in SCRATCH.glob(f"{name}.sqlite*"):
-        file.unlink()
     with Collector(binary, name) as collector:
         endpoint = f"http://127.0.0.1:{collector.grpc if protocol == 'grpc' else collector.http}"
-        with Shop(name, protocol, endpoint, DATABASE_URL=f"sqlite://{database}?mode=rwc") as shop:
+        with Shop(name, protocol, endpoint, DATABASE_URL=fresh_sqlite(name)) as shop:
             expected = happy_path(shop)
             shop.stop()
             stats = shop.stats()

@@ -14,10 +14,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from shop import ROOT, SCRATCH, SPAN_ID, TRACE_ID, Shop, free_port, happy_path, wait_for
+from shop import ROOT, SCRATCH, SPAN_ID, TRACE_ID, Shop, free_port, fresh_sqlite, happy_path, wait_for
 
 RECEIVER = Path(os.environ.get("OTLP_RECV", ROOT.parent / "shared" / "tools" / "otlp_recv.py"))
 PROTOCOLS = ("grpc", "http/protobuf")
+SERVERS = {"postgresql": "SHOP_POSTGRES", "mysql": "SHOP_MARIADB"}
 WRITES = 3
 # Far above what a write takes, far below what a fault lasts.
 SLOWEST_WRITE = 2.0
@@ -113,14 +114,10 @@ def plain(value):
     return int(inner) if kind == "intValue" else inner
 
 
-def check_happy_path(protocol):
-    name = f"happy-{protocol.partition('/')[0]}"
-    database = SCRATCH / f"{name}.sqlite"
-    SCRATCH.mkdir(parents=True, exist_ok=True)
-    for file in SCRATCH.glob(f"{name}.sqlite*"):
-        file.unlink()
+def check_happy_path(protocol, system, url=None):
+    name = f"happy-{system}-{protocol.partition('/')[0]}"
     with Receiver(name, protocol) as receiver:
-        with Shop(name, protocol, receiver.endpoint, DATABASE_URL=f"sqlite://{database}?mode=rwc") as shop:
+        with Shop(name, protocol, receiver.endpoint, DATABASE_URL=url or fresh_sqlite(name)) as shop:
             expected = happy_path(shop)
             wait_for("all records arrive", 15, lambda: len(receiver.records()) >= expected)
             shop.stop()
@@ -129,16 +126,17 @@ def check_happy_path(protocol):
         assert not shop.fallback()
         stats = shop.stats()
         assert stats["delivered"] == expected and stats["discarded"] == 2, stats
-        check_records(received)
+        check_records(received, system)
 
 
-def check_records(received):
+def check_records(received, system):
     by_route = {}
     for resource, record in received:
         assert resource["service.name"] == "shop", resource
         said = record["attributes"]
         assert "hush" not in json.dumps(record) and "psst" not in json.dumps(record), "a masked value left"
         assert said["user.id"] == "1" and said["user.email"] == "ann@example.org", said
+        assert said["db.system.name"] == system, said
         assert said["audit.actor.type"] == "user" and said["client.address"] == "127.0.0.1", said
         by_route.setdefault(said["audit.raw_route"], []).append(record)
 
@@ -238,7 +236,11 @@ def run_fault(name, protocol, endpoint, received, fate):
 def main():
     if not RECEIVER.exists():
         sys.exit(f"no receiver at {RECEIVER}: say where it lies by OTLP_RECV")
-    checks = {f"happy path, {protocol}": (check_happy_path, protocol) for protocol in PROTOCOLS}
+    checks = {f"happy path, sqlite, {protocol}": (check_happy_path, protocol, "sqlite") for protocol in PROTOCOLS}
+    # Fresh databases, so one check each.
+    for (system, variable), protocol in zip(SERVERS.items(), PROTOCOLS):
+        if url := os.environ.get(variable):
+            checks[f"happy path, {system}, {protocol}"] = (check_happy_path, protocol, system, url)
     for protocol in PROTOCOLS:
         checks[f"unreachable, {protocol}"] = (check_unreachable, protocol)
         checks[f"split, {protocol}"] = (check_split, protocol)

@@ -27,6 +27,14 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def fresh_sqlite(name):
+    """The URL of a file; in memory there is one connection only, and an abandoned transaction holds it."""
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    for file in SCRATCH.glob(f"{name}.sqlite*"):
+        file.unlink()
+    return f"sqlite://{SCRATCH / name}.sqlite?mode=rwc"
+
+
 def wait_for(what, seconds, found):
     """Polls until `found()` is truthy, and gives that."""
     end = time.monotonic() + seconds
