@@ -69,6 +69,10 @@ impl Attributes {
         self.0.iter().map(|(key, value)| (key.as_ref(), value))
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&str, &mut AttributeValue)> {
+        self.0.iter_mut().map(|(key, value)| (&**key, value))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -84,7 +88,8 @@ impl Attributes {
             let key = if let Cow::Owned(key) = key { allocated(key.capacity()) } else { 0 };
             key + value.heap_bytes()
         });
-        allocated(self.0.capacity() * size_of::<(Cow<'static, str>, AttributeValue)>()) + entries.sum::<usize>()
+        allocated(self.0.capacity() * size_of::<(Cow<'static, str>, AttributeValue)>())
+            + entries.sum::<usize>()
     }
 }
 

@@ -14,8 +14,10 @@ use crate::{
     attribute_names as names,
     builder::Switches,
     change::AnyChange,
+    cut::cut,
     delivery::Dispatcher,
     formatter::{AnyFormatter, FormatterIndex},
+    layout::Layout,
     metrics::Metrics,
     record::Place,
     sink::{ServiceInfo, Sink},
@@ -44,6 +46,7 @@ struct Inner {
     dispatcher: Dispatcher,
     metrics: Arc<Metrics>,
     switches: Switches,
+    layout: Arc<Layout>,
     description: String,
 }
 
@@ -81,6 +84,7 @@ impl Audit {
         delivery: Delivery,
         fallback: Fallback,
         switches: Switches,
+        layout: Layout,
         discovery: &Discovery,
     ) -> Self {
         let index = FormatterIndex::new(&discovery.formatters);
@@ -91,7 +95,14 @@ impl Audit {
         sink.set_service(&service);
         let metrics = Arc::new(Metrics::default());
         let dispatcher = Dispatcher::start(delivery, sink, fallback, metrics.clone());
-        Self(Some(Arc::new(Inner { index, dispatcher, metrics, switches, description })))
+        Self(Some(Arc::new(Inner {
+            index,
+            dispatcher,
+            metrics,
+            switches,
+            layout: Arc::new(layout),
+            description,
+        })))
     }
 
     /// Whether changes are recorded at all: false when disabled, and in noop delivery.
@@ -128,7 +139,8 @@ impl Audit {
     }
 
     /// Stops taking records, delivers what is waiting, and says what became of it. What is still waiting after
-    /// `timeout` goes to the fallback, and so does what is handed over later. A second call reports nothing more.
+    /// `timeout` goes to the fallback, and so does what is handed over later. Every further call waits
+    /// for the first and reports the same.
     ///
     /// Dropping the future does not stop the shutdown.
     pub async fn shutdown(&self, timeout: Duration) -> ShutdownReport {
@@ -148,7 +160,12 @@ impl Audit {
     }
 
     /// For capture: whether a formatter of the application will want the row of such a change.
-    pub fn has_formatter(&self, model: &ModelInfo, context: Option<&AuditContext>, event: &EventType) -> bool {
+    pub fn has_formatter(
+        &self,
+        model: &ModelInfo,
+        context: Option<&AuditContext>,
+        event: &EventType,
+    ) -> bool {
         self.0.as_ref().is_some_and(|inner| {
             inner.index.find(model, context.and_then(AuditContext::raw_route), event).is_some()
         })
@@ -165,9 +182,9 @@ impl Audit {
         });
         let formatted = formatter.map(|(formatter, typed)| inner.run(formatter, typed, facts.model));
         let failed = matches!(formatted, Some(None));
-        let (description, mut own) = formatted
-            .flatten()
-            .unwrap_or_else(|| (facts.default_description(), facts.default_attributes()));
+        let (description, mut own) =
+            formatted.flatten().unwrap_or_else(|| (facts.default_description(), facts.default_attributes()));
+        let formatted = own.len();
         facts.put_identity(&mut own);
         facts.put_marks(&mut own);
         if failed {
@@ -181,7 +198,7 @@ impl Audit {
         if facts.marks.hook && facts.marks.old_unconfirmed && facts.event != EventType::Creation {
             inner.metrics.count_hook_without_old();
         }
-        let record = AuditRecord {
+        let mut record = AuditRecord {
             id: Uuid::now_v7(),
             event: facts.event.clone(),
             model: facts.model.name.as_str().into(),
@@ -190,12 +207,15 @@ impl Audit {
             description,
             occurred_at: origin.occurred_at,
             own,
+            formatted,
+            layout: inner.layout.clone(),
             context: Arc::default(),
             database: origin.database.clone(),
             actor: None,
             trace: None,
             place: None,
         };
+        cut(&mut record, inner.switches.record_bytes);
         Some(self.place(record, context))
     }
 
@@ -207,6 +227,7 @@ impl Audit {
             record.actor = context.shared_actor();
         }
         if let Some(inner) = &self.0 {
+            record.layout = inner.layout.clone();
             inner.metrics.count_captured(1);
             if record.actor.is_none() {
                 inner.metrics.count_unknown_actor();

@@ -6,6 +6,7 @@ use crate::{
     Audit, Delivery, Fallback, StartupError,
     environment::Environment,
     formatter::{AnnotatedFormatter, FormatterRegistration},
+    layout::{ActorField, Encoding, Layout},
     sink::{ServiceInfo, Sink},
     startup::Discovery,
 };
@@ -26,6 +27,9 @@ use crate::{
 /// | `STRICT_FORMATTER_VALIDATION` | true, false | [`strict_formatter_validation`](Self::strict_formatter_validation) |
 /// | `AUTO_DISCOVER_FORMATTERS` | true, false | [`auto_discover_formatters`](Self::auto_discover_formatters) |
 /// | `HOOKS`, or `AUTO_CONNECT_SIGNALS` as the Python library has it | true, false | [`hooks`](Self::hooks) |
+/// | `ENCODING` | flat, nested, json, seed | [`encoding`](Self::encoding) |
+/// | `MAX_ATTRIBUTES`, `RECORD_BYTES` | from 1 | [`max_attributes`](Self::max_attributes), [`record_bytes`](Self::record_bytes) |
+/// | `ACTOR_FIELDS` | of id, email, name, separated by commas; none | [`actor_fields`](Self::actor_fields) |
 /// | `CHANGESET_CHECK_RELATIONSHIP` | true, false | [`changeset_relationships`](Self::changeset_relationships) |
 ///
 /// ```
@@ -49,6 +53,7 @@ pub struct AuditBuilder {
     discover: bool,
     enabled: bool,
     switches: Switches,
+    layout: Layout,
     locked: bool,
     environment: Lookup,
     formatters: Vec<FormatterRegistration>,
@@ -63,6 +68,8 @@ pub(crate) struct Switches {
     pub(crate) hooks: bool,
     /// Whether foreign keys are in changesets.
     pub(crate) relationships: bool,
+    /// How many bytes the texts of a record may have together.
+    pub(crate) record_bytes: usize,
 }
 
 impl Audit {
@@ -77,7 +84,8 @@ impl Audit {
             strict: true,
             discover: true,
             enabled: true,
-            switches: Switches { hooks: true, relationships: true },
+            switches: Switches { hooks: true, relationships: true, record_bytes: 64 * 1024 },
+            layout: Layout::default(),
             locked: false,
             environment: Box::new(|variable| std::env::var(variable).ok()),
             formatters: Vec::new(),
@@ -154,6 +162,32 @@ impl AuditBuilder {
         self
     }
 
+    /// How attributes are laid out for the store behind the sink; [`Encoding::Flat`] by default.
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.layout.encoding = encoding;
+        self
+    }
+
+    /// The most attributes of a record, at least 1; unbounded by default. What is beyond is dropped, columns first,
+    /// and counted in `audit.attributes_dropped`.
+    pub fn max_attributes(mut self, most: usize) -> Self {
+        self.layout.max_attributes = most;
+        self
+    }
+
+    /// The most bytes that description and values of a record have together; 64 KiB by default. Beyond, the longest
+    /// values are cut, and named in `audit.truncated`.
+    pub fn record_bytes(mut self, most: usize) -> Self {
+        self.switches.record_bytes = most;
+        self
+    }
+
+    /// What of a user leaves with a record; id, e-mail and name by default.
+    pub fn actor_fields(mut self, fields: impl IntoIterator<Item = ActorField>) -> Self {
+        self.layout.actor_fields = fields.into_iter().collect();
+        self
+    }
+
     /// Makes the environment unable to switch audit off, by `ENABLED`, `DELIVERY_MODE=noop` or `HOOKS`: it is told in
     /// the log, and not followed.
     pub fn locked(mut self) -> Self {
@@ -202,6 +236,10 @@ impl AuditBuilder {
         }
         if let Some(relationships) = environment.flag("CHANGESET_CHECK_RELATIONSHIP") {
             self.switches.relationships = relationships;
+        }
+        environment.layout(&mut self.layout);
+        if let Some(bytes) = environment.number("RECORD_BYTES") {
+            self.switches.record_bytes = bytes;
         }
         environment.into_problems()
     }
@@ -252,6 +290,14 @@ impl AuditBuilder {
         if !self.enabled {
             return Ok(Audit::disabled());
         }
-        Ok(Audit::start(self.service, self.sink, self.delivery, self.fallback, self.switches, &discovery))
+        Ok(Audit::start(
+            self.service,
+            self.sink,
+            self.delivery,
+            self.fallback,
+            self.switches,
+            self.layout,
+            &discovery,
+        ))
     }
 }

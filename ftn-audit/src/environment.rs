@@ -2,7 +2,10 @@
 
 use std::{str::FromStr, time::Duration};
 
-use crate::{Delivery, Fallback};
+use crate::{
+    Delivery, Fallback,
+    layout::{ActorField, Encoding, Layout},
+};
 
 /// Looks settings up, `FTN_AUDIT_*` before `AUDIT_*`, and gathers what is wrong with them.
 pub(crate) struct Environment<'a> {
@@ -45,7 +48,7 @@ impl<'a> Environment<'a> {
     }
 
     /// A whole number of at least 1.
-    fn number<N: FromStr + PartialOrd + From<u8>>(&mut self, setting: &str) -> Option<N> {
+    pub(crate) fn number<N: FromStr + PartialOrd + From<u8>>(&mut self, setting: &str) -> Option<N> {
         let (variable, value) = self.find(setting)?;
         match value.parse::<N>() {
             Ok(number) if number >= N::from(1) => Some(number),
@@ -117,6 +120,25 @@ impl<'a> Environment<'a> {
             _ => {}
         }
         delivery
+    }
+
+    pub(crate) fn layout(&mut self, layout: &mut Layout) {
+        if let Some((variable, value)) = self.find("ENCODING") {
+            match value.parse::<Encoding>() {
+                Ok(encoding) => layout.encoding = encoding,
+                Err(_) => self.refuse(&variable, &value, "flat, nested, json, seed"),
+            }
+        }
+        if let Some(most) = self.number("MAX_ATTRIBUTES") {
+            layout.max_attributes = most;
+        }
+        if let Some((variable, value)) = self.find("ACTOR_FIELDS") {
+            let names = value.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "none");
+            match names.map(str::parse::<ActorField>).collect() {
+                Ok(fields) => layout.actor_fields = fields,
+                Err(_) => self.refuse(&variable, &value, "id, email, name, separated by commas, and none"),
+            }
+        }
     }
 
     pub(crate) fn fallback(&mut self, built: Fallback) -> Fallback {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Attributes, Audit, AuditContext, AuditRecord, AttributeValue, attribute_names as names};
+use crate::{AttributeValue, Attributes, Audit, AuditContext, AuditRecord, attribute_names as names};
 
 /// Where an event of the application belongs: to a transaction, whose outcome it shares, or to nothing but the moment.
 ///

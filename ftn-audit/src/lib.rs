@@ -22,12 +22,14 @@ mod audit;
 mod builder;
 pub mod change;
 pub mod context;
+mod cut;
 pub mod delivery;
 mod environment;
 mod event;
 mod event_type;
 pub mod formatter;
 mod handle;
+mod layout;
 pub mod metrics;
 pub mod model;
 pub mod record;
@@ -50,6 +52,7 @@ pub use self::{
     event::{EventBuilder, EventScope},
     event_type::EventType,
     formatter::{AuditFormatter, Formatted},
+    layout::{ActorField, Encoding, UnknownName},
     metrics::Stats,
     model::{ColumnInfo, ModelInfo, Subject},
     record::AuditRecord,

@@ -2,11 +2,7 @@
 
 use std::{collections::HashMap, fmt};
 
-use crate::{
-    EventType, RawRoute,
-    formatter::FormatterRegistration,
-    model::ModelInfo,
-};
+use crate::{EventType, RawRoute, formatter::FormatterRegistration, model::ModelInfo};
 
 /// Everything that is wrong at start-up, in one error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

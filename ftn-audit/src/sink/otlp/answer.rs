@@ -96,7 +96,7 @@ impl<'a> Batch<'a> {
         for record in self.records {
             blank(&mut text, record.description());
             blank(&mut text, record.pk());
-            for (key, value) in record.flat_attributes().iter() {
+            for (key, value) in record.encoded_attributes().iter() {
                 if !HARMLESS.contains(&key) {
                     blank(&mut text, &value.to_string());
                 }
