@@ -203,8 +203,7 @@ async fn a_connection_that_died_in_silence_is_left() {
             });
         }
     });
-    let sink =
-        OtlpSink::grpc(format!("http://{address}")).timeout(Duration::from_secs(1)).build().unwrap();
+    let sink = OtlpSink::grpc(format!("http://{address}")).timeout(Duration::from_secs(1)).build().unwrap();
     assert_eq!(sink.deliver(&records(1)).await, Outcome::Delivered);
     dies.send(true).unwrap();
     retry(sink.deliver(&records(1)).await);
