@@ -82,7 +82,7 @@ async fn the_timeout_is_in_milliseconds() {
         let sink = sink(&[("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url()), (variable, "150".into())]);
         let begun = Instant::now();
         retry(sink.deliver(&records(1)).await);
-        assert!(begun.elapsed() < Duration::from_secs(2));
+        assert!(begun.elapsed() < Duration::from_secs(5));
     }
 }
 

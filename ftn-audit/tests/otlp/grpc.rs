@@ -144,7 +144,7 @@ async fn a_silent_collector_costs_the_timeout_and_no_more() {
         let begun = Instant::now();
         retry(sink.deliver(&records(1)).await);
         let took = begun.elapsed();
-        assert!(took >= Duration::from_millis(190) && took < Duration::from_millis(1500), "{took:?}");
+        assert!(took >= Duration::from_millis(190) && took < Duration::from_secs(5), "{took:?}");
     }
     // Nobody answers the connection at all.
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -154,7 +154,7 @@ async fn a_silent_collector_costs_the_timeout_and_no_more() {
         .unwrap();
     let begun = Instant::now();
     retry(sink.deliver(&records(1)).await);
-    assert!(begun.elapsed() < Duration::from_millis(1500));
+    assert!(begun.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
@@ -178,4 +178,34 @@ fn a_restarted_collector_is_found_again() {
     let outcomes = [deliver(), deliver()];
     assert!(outcomes.contains(&Outcome::Delivered), "{outcomes:?}");
     assert!(!collector.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_connection_that_died_in_silence_is_left() {
+    let collector = grpc(|_| Ok(Default::default())).await;
+    let between = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = between.local_addr().unwrap();
+    let (dies, death) = tokio::sync::watch::channel(false);
+    let target = collector.address;
+    tokio::spawn(async move {
+        // Only the first connection dies, as with a router that forgot it.
+        let mut deaths = Some(death);
+        while let Ok((mut near, _)) = between.accept().await {
+            let death = deaths.take();
+            tokio::spawn(async move {
+                let mut far = tokio::net::TcpStream::connect(target).await.unwrap();
+                let copied = tokio::io::copy_bidirectional(&mut near, &mut far);
+                let Some(mut death) = death else { return drop(copied.await) };
+                tokio::select! {
+                    _ = copied => {}
+                    Ok(()) = death.changed() => std::future::pending().await,
+                }
+            });
+        }
+    });
+    let sink = OtlpSink::grpc(format!("http://{address}")).timeout(Duration::from_secs(1)).build().unwrap();
+    assert_eq!(sink.deliver(&records(1)).await, Outcome::Delivered);
+    dies.send(true).unwrap();
+    retry(sink.deliver(&records(1)).await);
+    assert_eq!(sink.deliver(&records(1)).await, Outcome::Delivered);
 }

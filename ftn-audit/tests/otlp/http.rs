@@ -27,6 +27,7 @@ async fn records_arrive_with_headers_and_resource() {
     let sink = OtlpSink::http(collector.url())
         .header("Authorization", "Bearer hunter2")
         .resource_attribute("service.name", "overruled")
+        .resource_attribute("host.name", "overruled")
         .resource_attribute("team", "audit")
         .build()
         .unwrap();
@@ -94,7 +95,10 @@ async fn garbage_is_no_delivery() {
     let head = "content-type: application/x-protobuf\r\n";
     let why = operator(deliver(1, move || answer("200 OK", head, b"\xff\xff<html>")).await);
     assert!(why.contains("not OTLP"), "{why}");
-    operator(deliver(1, move || answer("200 OK", head, &vec![0; 100_000])).await);
+    // A field that nobody knows, long but valid.
+    let long = [&[0x7a, 0xa0, 0x8d, 0x06][..], &[0; 100_000]].concat();
+    let why = operator(deliver(1, move || answer("200 OK", head, &long)).await);
+    assert!(why.contains("more than 65536 bytes"), "{why}");
     // The connection breaks off inside the answer: whether it was stored is not known.
     let cut = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/x-protobuf\r\ncontent-length: 9\r\n\r\n";
     let collector = crate::collector::http_over(
@@ -197,7 +201,7 @@ async fn a_silent_collector_costs_the_timeout_and_no_more() {
         let begun = Instant::now();
         retry(sink.deliver(&records(1)).await);
         let took = begun.elapsed();
-        assert!(took >= Duration::from_millis(190) && took < Duration::from_millis(1500), "{took:?}");
+        assert!(took >= Duration::from_millis(190) && took < Duration::from_secs(5), "{took:?}");
     }
 }
 

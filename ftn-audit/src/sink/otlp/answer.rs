@@ -159,6 +159,7 @@ pub(super) fn no_answer(error: &(dyn Error + 'static), batch: &Batch<'_>) -> Out
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::AttributeValue;
 
     fn batch<'a>(records: &'a [AuditRecord], headers: &'a HeaderMap) -> Batch<'a> {
         Batch::new(records, headers)
@@ -170,6 +171,7 @@ mod tests {
         headers.insert("authorization", "Bearer hunter2".parse().unwrap());
         let records = [AuditRecord::event("update", "Person", "12345")
             .with_description("Ann moved")
+            .with_attribute(names::MODEL_PK, AttributeValue::Null)
             .with_attribute("audit.changeset.street.new", "Elm Road 7")];
         let batch = batch(&records, &headers);
         assert_eq!(
