@@ -150,11 +150,10 @@ impl FallbackWriter {
         let waiting = async {
             loop {
                 let room = self.0.room.notified();
-                let line = self.0.lock();
-                if line.has_room() || line.stuck {
-                    return line.has_room();
+                let (has_room, stuck) = self.0.lock().prospects();
+                if has_room || stuck {
+                    return has_room;
                 }
-                drop(line);
                 room.await;
             }
         };
@@ -190,6 +189,10 @@ impl Drop for FallbackWriter {
 impl Line {
     fn has_room(&self) -> bool {
         self.records < MOST_RECORDS && self.bytes < MOST_BYTES
+    }
+
+    fn prospects(&self) -> (bool, bool) {
+        (self.has_room(), self.stuck)
     }
 }
 
