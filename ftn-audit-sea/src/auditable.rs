@@ -9,10 +9,11 @@ use ftn_audit::{
 };
 use sea_orm::{
     ColumnTrait, Condition, DbErr, EntityTrait, FromQueryResult, IdenStatic, Iterable, ModelTrait,
-    PrimaryKeyToColumn, PrimaryKeyTrait, QueryResult, QueryTrait, TryFromU64, Value,
+    PrimaryKeyToColumn, PrimaryKeyTrait, QueryResult, QueryTrait, RelationTrait, TryFromU64, Value,
     sea_query::{IntoValueTuple, SelectStatement},
 };
 
+use crate::link::column_names;
 use crate::value::{attribute_value, same};
 
 /// An entity whose changes are recorded. `#[derive(Auditable)]` implements it.
@@ -68,6 +69,11 @@ impl<E: Auditable> AuditedEntity<E> {
             let declared = declaration.columns.iter().find(|(name, _)| name.as_str() == column.as_str());
             declared.map(|(_, rules)| *rules).unwrap_or_default()
         };
+        let references: Vec<String> = E::Relation::iter()
+            .map(|relation| relation.def())
+            .filter(|relation| !relation.is_owner)
+            .flat_map(|relation| column_names(&relation.from_col))
+            .collect();
         let model = ModelInfo {
             name: declaration.name.map_or_else(|| upper_camel_case(table), str::to_owned),
             table,
@@ -76,7 +82,9 @@ impl<E: Auditable> AuditedEntity<E> {
                 .iter()
                 .map(|column| {
                     let rules = rules(column);
+                    let refers = references.iter().any(|reference| reference == column.as_str());
                     ColumnInfo::new(column.as_str(), rules.name, rules.treatment, rules.ignore)
+                        .relationship(refers)
                 })
                 .collect(),
             junction: declaration.junction,
@@ -212,9 +220,16 @@ impl dyn AnyEntity {
     }
 
     /// What differs between two rows; all of the one there is, for a creation or a deletion. `None` when only
-    /// ignored columns differ, or nothing.
-    pub(crate) fn changeset(&self, old: Option<&Row>, new: Option<&Row>) -> Option<Changeset> {
-        let columns = self.model().columns.iter().enumerate().filter(|(_, column)| !column.skipped);
+    /// ignored columns differ, or nothing. Without `relationships`, foreign keys do not count.
+    pub(crate) fn changeset(
+        &self,
+        old: Option<&Row>,
+        new: Option<&Row>,
+        relationships: bool,
+    ) -> Option<Changeset> {
+        let counts = |column: &ColumnInfo| relationships || !column.relationship;
+        let columns = self.model().columns.iter().enumerate();
+        let columns = columns.filter(|(_, column)| !column.skipped && counts(column));
         let value = |row: &Row, position: usize| attribute_value(&row.values[position]);
         match (old, new) {
             (Some(old), Some(new)) => {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::AttributeValue;
+use crate::{AttributeValue, value::allocated};
 
 /// Attributes in the order in which they were added; a key stands once.
 ///
@@ -80,13 +80,11 @@ impl Attributes {
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.0
-            .iter()
-            .map(|(key, value)| {
-                let key = if let Cow::Owned(key) = key { key.capacity() } else { 0 };
-                size_of::<(Cow<'static, str>, AttributeValue)>() + key + value.heap_bytes()
-            })
-            .sum()
+        let entries = self.0.iter().map(|(key, value)| {
+            let key = if let Cow::Owned(key) = key { allocated(key.capacity()) } else { 0 };
+            key + value.heap_bytes()
+        });
+        allocated(self.0.capacity() * size_of::<(Cow<'static, str>, AttributeValue)>()) + entries.sum::<usize>()
     }
 }
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     Attributes, AuditContext, AuditRecord, Delivery, EventType, Fallback, ModelInfo, ShutdownReport, Stats,
     attribute_names as names,
+    builder::Switches,
     change::AnyChange,
     delivery::Dispatcher,
     formatter::{AnyFormatter, FormatterIndex},
@@ -42,6 +43,7 @@ struct Inner {
     index: FormatterIndex,
     dispatcher: Dispatcher,
     metrics: Arc<Metrics>,
+    switches: Switches,
     description: String,
 }
 
@@ -78,6 +80,7 @@ impl Audit {
         sink: Option<Arc<dyn Sink>>,
         delivery: Delivery,
         fallback: Fallback,
+        switches: Switches,
         discovery: &Discovery,
     ) -> Self {
         let index = FormatterIndex::new(&discovery.formatters);
@@ -88,12 +91,22 @@ impl Audit {
         sink.set_service(&service);
         let metrics = Arc::new(Metrics::default());
         let dispatcher = Dispatcher::start(delivery, sink, fallback, metrics.clone());
-        Self(Some(Arc::new(Inner { index, dispatcher, metrics, description })))
+        Self(Some(Arc::new(Inner { index, dispatcher, metrics, switches, description })))
     }
 
     /// Whether changes are recorded at all: false when disabled, and in noop delivery.
     pub fn is_recording(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// For capture: whether hooks on plain connections record.
+    pub fn records_hooks(&self) -> bool {
+        self.0.as_ref().is_some_and(|inner| inner.switches.hooks)
+    }
+
+    /// For capture: whether foreign keys are in changesets.
+    pub fn records_relationships(&self) -> bool {
+        self.0.as_ref().is_some_and(|inner| inner.switches.relationships)
     }
 
     /// Whether two handles are the same pipeline.
@@ -162,18 +175,13 @@ impl Audit {
         }
         own.set(names::DB_COLLECTION, facts.model.table);
         own.set(names::DB_OPERATION, origin.operation);
-        let actor = context.and_then(AuditContext::shared_actor);
-        inner.metrics.count_captured(1);
-        if actor.is_none() {
-            inner.metrics.count_unknown_actor();
-        }
         if facts.event == EventType::UnparsedWrite {
             inner.metrics.count_unparsed_write();
         }
         if facts.marks.hook && facts.marks.old_unconfirmed && facts.event != EventType::Creation {
             inner.metrics.count_hook_without_old();
         }
-        Some(AuditRecord {
+        let record = AuditRecord {
             id: Uuid::now_v7(),
             event: facts.event.clone(),
             model: facts.model.name.as_str().into(),
@@ -182,12 +190,29 @@ impl Audit {
             description,
             occurred_at: origin.occurred_at,
             own,
-            context: context.map_or_else(Arc::default, AuditContext::record_attributes),
+            context: Arc::default(),
             database: origin.database.clone(),
-            actor,
-            trace: context.and_then(AuditContext::trace),
+            actor: None,
+            trace: None,
             place: None,
-        })
+        };
+        Some(self.place(record, context))
+    }
+
+    /// Fills in who and where, and counts the record.
+    pub(crate) fn place(&self, mut record: AuditRecord, context: Option<&AuditContext>) -> AuditRecord {
+        if let Some(context) = context {
+            record.context = context.record_attributes();
+            record.trace = context.trace();
+            record.actor = context.shared_actor();
+        }
+        if let Some(inner) = &self.0 {
+            inner.metrics.count_captured(1);
+            if record.actor.is_none() {
+                inner.metrics.count_unknown_actor();
+            }
+        }
+        record
     }
 
     /// For capture: gives the records of one committed transaction to delivery, numbered. In queue delivery this

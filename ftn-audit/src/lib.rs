@@ -23,6 +23,8 @@ mod builder;
 pub mod change;
 pub mod context;
 pub mod delivery;
+mod environment;
+mod event;
 mod event_type;
 pub mod formatter;
 mod handle;
@@ -32,6 +34,7 @@ pub mod record;
 pub mod route;
 pub mod sink;
 pub mod startup;
+mod suspension;
 mod value;
 #[cfg(feature = "axum")]
 pub mod web;
@@ -44,6 +47,7 @@ pub use self::{
     change::{Change, ChangeFacts, Changeset, LinkAction, LinkChange},
     context::{AuditContext, audit_spawn},
     delivery::{Delivery, Fallback, ShutdownReport},
+    event::{EventBuilder, EventScope},
     event_type::EventType,
     formatter::{AuditFormatter, Formatted},
     metrics::Stats,

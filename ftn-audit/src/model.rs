@@ -35,6 +35,8 @@ pub struct ColumnInfo {
     pub skipped: bool,
     /// Whether a change of it alone makes no event.
     pub ignored: bool,
+    /// Whether it refers to another row.
+    pub relationship: bool,
     pub(crate) old_key: String,
     pub(crate) new_key: String,
 }
@@ -72,6 +74,13 @@ fn looks_like_a_secret(name: &str) -> bool {
 }
 
 impl ColumnInfo {
+    /// Says whether the column refers to another row.
+    #[must_use]
+    pub fn relationship(mut self, relationship: bool) -> Self {
+        self.relationship = relationship;
+        self
+    }
+
     /// A column as its declaration treats it.
     pub fn new(
         sql_name: &'static str,
@@ -89,6 +98,7 @@ impl ColumnInfo {
             masked_unasked,
             skipped: treatment == Treatment::Skip,
             ignored: ignored || IGNORED.contains(&sql_name),
+            relationship: false,
             old_key: format!("audit.changeset.{name}.old"),
             new_key: format!("audit.changeset.{name}.new"),
         }

@@ -5,12 +5,12 @@ use std::{borrow::Cow, fmt, sync::Arc, time::SystemTime};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use crate::{Actor, AttributeValue, Attributes, EventType, attribute_names as names, context::Trace};
+use crate::{Actor, AttributeValue, Attributes, EventType, attribute_names as names, context::Trace, value::allocated};
 
 /// One audit event, finished: described, masked, with its own id; nothing of the database is left in it.
 ///
-/// Records are made by capture or by [`Audit::event`](crate::Audit::event), never by hand; tests read them from a
-/// [`MemorySink`](crate::sink::MemorySink):
+/// Records are made by capture or by [`Audit::event`](crate::Audit::event), and by hand ([`AuditRecord::event`]) for
+/// the tests of a sink alone; other tests read them from a [`MemorySink`](crate::sink::MemorySink):
 ///
 /// ```no_run
 /// # let sink = ftn_audit::sink::MemorySink::new();
@@ -261,9 +261,13 @@ impl AuditRecord {
         self
     }
 
-    /// An estimate of the memory that the record holds, in bytes; what it shares with others is not counted.
+    /// An estimate of the memory that the record holds, in bytes, the allocator's share included; what it shares with
+    /// others is not counted.
     pub fn estimated_bytes(&self) -> usize {
-        size_of::<Self>() + self.pk.capacity() + self.description.capacity() + self.own.heap_bytes()
+        size_of::<Self>()
+            + allocated(self.pk.capacity())
+            + allocated(self.description.capacity())
+            + self.own.heap_bytes()
     }
 }
 

@@ -77,7 +77,7 @@ impl Site {
         change: RowChange,
     ) -> Option<AuditRecord> {
         let RowChange { event, old, new, marks } = change;
-        let changeset = entity.changeset(old.as_ref(), new.as_ref())?;
+        let changeset = entity.changeset(old.as_ref(), new.as_ref(), self.audit.records_relationships())?;
         let key = entity.key_of(new.as_ref().or(old.as_ref())?);
         let facts = self.facts(entity, event, entity.key_text(&key), changeset, marks);
         let change = entity.change(facts, old, new);

@@ -150,7 +150,10 @@ pub(super) fn no_answer(error: &(dyn Error + 'static), batch: &Batch<'_>) -> Out
             "no secure connection{text}; look at the certificate and the endpoint"
         ));
     }
-    Outcome::retry(None, format!("no answer from the collector{text}"))
+    Outcome::retry(
+        None,
+        format!("no answer from the collector{text}; if this lasts, look at the endpoint and its port"),
+    )
 }
 
 #[cfg(test)]
