@@ -18,7 +18,7 @@ from shop import ROOT, SCRATCH, SPAN_ID, TRACE_ID, Shop, free_port, fresh_sqlite
 
 RECEIVER = Path(os.environ.get("OTLP_RECV", ROOT.parent / "shared" / "tools" / "otlp_recv.py"))
 PROTOCOLS = ("grpc", "http/protobuf")
-SERVERS = {"postgresql": "SHOP_POSTGRES", "mysql": "SHOP_MARIADB"}
+SERVERS = {"postgresql": "SHOP_POSTGRES", "mariadb": "SHOP_MARIADB"}
 WRITES = 3
 # Far above what a write takes, far below what a fault lasts.
 SLOWEST_WRITE = 2.0

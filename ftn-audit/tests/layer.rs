@@ -398,7 +398,7 @@ impl http_body::Body for Stream {
             return Poll::Ready(None);
         }
         self.left -= 1;
-        if self.left % 2 == 0 {
+        if self.left.is_multiple_of(2) {
             let waker = cx.waker().clone();
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(5)).await;
