@@ -150,11 +150,13 @@ impl FallbackWriter {
         let waiting = async {
             loop {
                 let room = self.0.room.notified();
-                let line = self.0.lock();
-                if line.has_room() || line.stuck {
-                    return line.has_room();
+                let (has_room, stuck) = {
+                    let line = self.0.lock();
+                    (line.has_room(), line.stuck)
+                };
+                if has_room || stuck {
+                    return has_room;
                 }
-                drop(line);
                 room.await;
             }
         };
