@@ -76,6 +76,7 @@ impl<C> AuditedConnection<C> {
         self.context.as_ref()
     }
 
+    #[cfg(feature = "stream")]
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }

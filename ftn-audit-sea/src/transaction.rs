@@ -63,6 +63,7 @@ impl<T> AuditedTransaction<T> {
         &self.scope
     }
 
+    #[cfg(feature = "stream")]
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }

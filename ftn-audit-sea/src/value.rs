@@ -44,7 +44,10 @@ pub(crate) fn attribute_value(value: &Value) -> AttributeValue {
         Value::Uuid(value) => text(value.as_ref()),
         #[cfg(feature = "with-rust_decimal")]
         Value::Decimal(value) => text(value.as_ref()),
+        // What is left depends on SeaORM's features.
+        #[allow(unreachable_patterns)]
         value if *value == value.as_null() => AttributeValue::Null,
+        #[allow(unreachable_patterns)]
         value => sql_literal(value).into(),
     }
 }

@@ -150,7 +150,10 @@ impl FallbackWriter {
         let waiting = async {
             loop {
                 let room = self.0.room.notified();
-                let (has_room, stuck) = self.0.lock().prospects();
+                let (has_room, stuck) = {
+                    let line = self.0.lock();
+                    (line.has_room(), line.stuck)
+                };
                 if has_room || stuck {
                     return has_room;
                 }
@@ -189,10 +192,6 @@ impl Drop for FallbackWriter {
 impl Line {
     fn has_room(&self) -> bool {
         self.records < MOST_RECORDS && self.bytes < MOST_BYTES
-    }
-
-    fn prospects(&self) -> (bool, bool) {
-        (self.has_room(), self.stuck)
     }
 }
 
