@@ -3,3 +3,6 @@
 mod database;
 mod entities;
 mod quick;
+mod samples;
+mod statements;
+mod values;
