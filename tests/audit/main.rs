@@ -5,3 +5,6 @@ mod entities;
 mod events;
 mod quick;
 mod settings;
+mod samples;
+mod statements;
+mod values;

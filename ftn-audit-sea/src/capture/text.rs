@@ -125,6 +125,26 @@ impl<'a> SqlText<'a> {
         if cut.is_empty() { verb(self.sql).to_owned() } else { cut }
     }
 
+    /// Whether a statement of it that the parser does not know begins or ends a transaction.
+    pub(super) fn controls_transaction(&self) -> bool {
+        const FIRST: [&str; 8] =
+            ["ABORT", "BEGIN", "COMMIT", "END", "RELEASE", "ROLLBACK", "SAVEPOINT", "XA"];
+        // The body of a trigger or procedure has its own BEGIN and END.
+        if verb(self.sql) == "CREATE" {
+            return false;
+        }
+        self.tokens.split(|token| token.token == Token::SemiColon).any(|tokens| {
+            let mut words = tokens.iter().filter_map(|token| match &token.token {
+                Token::Word(word) => Some(word.value.as_str()),
+                _ => None,
+            });
+            let first = words.next().unwrap_or_default();
+            let prepares = first.eq_ignore_ascii_case("PREPARE")
+                && words.next().is_some_and(|second| second.eq_ignore_ascii_case("TRANSACTION"));
+            prepares || FIRST.iter().any(|word| word.eq_ignore_ascii_case(first))
+        })
+    }
+
     /// Whether anything in it could be a write; an unreadable text without tokens could.
     pub(super) fn can_write(&self) -> bool {
         self.tokens.is_empty()
@@ -175,8 +195,8 @@ fn is_literal(token: &Token) -> bool {
 
 /// The statement's verb, for `db.operation.name`.
 pub(super) fn verb(sql: &str) -> &'static str {
-    const VERBS: [&str; 9] =
-        ["INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "TRUNCATE", "DROP", "WITH", "SELECT"];
+    const VERBS: [&str; 10] =
+        ["INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "TRUNCATE", "CREATE", "DROP", "WITH", "SELECT"];
     let first = sql.trim_start().split(|character: char| !character.is_ascii_alphabetic()).next();
     let first = first.unwrap_or_default();
     VERBS.into_iter().find(|verb| verb.eq_ignore_ascii_case(first)).unwrap_or("OTHER")

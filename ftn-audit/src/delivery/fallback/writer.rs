@@ -150,10 +150,7 @@ impl FallbackWriter {
         let waiting = async {
             loop {
                 let room = self.0.room.notified();
-                let (has_room, stuck) = {
-                    let line = self.0.lock();
-                    (line.has_room(), line.stuck)
-                };
+                let (has_room, stuck) = self.0.lock().prospects();
                 if has_room || stuck {
                     return has_room;
                 }
@@ -192,6 +189,10 @@ impl Drop for FallbackWriter {
 impl Line {
     fn has_room(&self) -> bool {
         self.records < MOST_RECORDS && self.bytes < MOST_BYTES
+    }
+
+    fn prospects(&self) -> (bool, bool) {
+        (self.has_room(), self.stuck)
     }
 }
 
