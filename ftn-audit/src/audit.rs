@@ -10,12 +10,15 @@ use std::{
 use uuid::Uuid;
 
 use crate::{
-    Attributes, AuditContext, AuditRecord, Delivery, EventType, Fallback, ModelInfo, ShutdownReport, Stats,
+    AttributeValue, Attributes, AuditContext, AuditRecord, ColumnInfo, Delivery, EventType, Fallback, ModelInfo, ShutdownReport, Stats,
     attribute_names as names,
-    change::AnyChange,
+    change::{AnyChange, ColumnChange},
     delivery::Dispatcher,
     formatter::{AnyFormatter, FormatterIndex},
+    hash::HashKeys,
+    hidden::blank_formatted,
     metrics::Metrics,
+    model::MASK,
     record::Place,
     sink::{ServiceInfo, Sink},
     startup::Discovery,
@@ -40,6 +43,7 @@ pub struct Audit(Option<Arc<Inner>>);
 
 struct Inner {
     index: FormatterIndex,
+    keys: HashKeys,
     dispatcher: Dispatcher,
     metrics: Arc<Metrics>,
     description: String,
@@ -78,17 +82,21 @@ impl Audit {
         sink: Option<Arc<dyn Sink>>,
         delivery: Delivery,
         fallback: Fallback,
+        keys: HashKeys,
         discovery: &Discovery,
     ) -> Self {
         let index = FormatterIndex::new(&discovery.formatters);
-        let description = describe(&service, sink.as_deref(), &delivery, &fallback, discovery, &index);
+        let mut description = describe(&service, sink.as_deref(), &delivery, &fallback, discovery, &index);
+        if !keys.is_empty() {
+            let _ = writeln!(description, "hash keys: {}", keys.ids().collect::<Vec<_>>().join(", "));
+        }
         let Some(sink) = sink.filter(|_| !delivery.is_noop()) else {
             return Self(None);
         };
         sink.set_service(&service);
         let metrics = Arc::new(Metrics::default());
         let dispatcher = Dispatcher::start(delivery, sink, fallback, metrics.clone());
-        Self(Some(Arc::new(Inner { index, dispatcher, metrics, description })))
+        Self(Some(Arc::new(Inner { index, keys, dispatcher, metrics, description })))
     }
 
     /// Whether changes are recorded at all: false when disabled, and in noop delivery.
@@ -141,6 +149,48 @@ impl Audit {
         })
     }
 
+    /// The hashes of a value under every configured key, the signing one first: by these, records of a hashed column
+    /// are found again. Empty without a key.
+    ///
+    /// ```
+    /// # use ftn_audit::{Audit, Delivery, sink::MemorySink};
+    /// # fn main() -> Result<(), ftn_audit::StartupError> {
+    /// let audit = Audit::builder()
+    ///     .sink(MemorySink::new())
+    ///     .delivery(Delivery::sync())
+    ///     .hash_key("2026", "a secret of at least 16 bytes")
+    ///     .build()?;
+    /// assert!(audit.hashes_of("ann@example.org")[0].starts_with("hmac:2026:"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn hashes_of(&self, value: impl Into<AttributeValue>) -> Vec<String> {
+        self.0.as_ref().map(|inner| inner.keys.all(&value.into().to_string())).unwrap_or_default()
+    }
+
+    /// For capture: the change of one column, with values masked or hashed as the column's declaration wants it.
+    pub fn column_change(
+        &self,
+        column: &'static ColumnInfo,
+        old: Option<AttributeValue>,
+        new: Option<AttributeValue>,
+    ) -> ColumnChange {
+        match &self.0 {
+            Some(inner) => ColumnChange::treated(column, old, new, &inner.keys),
+            None => ColumnChange::new(column, old, new),
+        }
+    }
+
+    /// For capture: a key column's value as records show it. A hidden one is hashed, so that the row can be told from
+    /// others; without a key it is masked.
+    pub fn key_value(&self, column: &ColumnInfo, value: AttributeValue) -> AttributeValue {
+        if !column.is_hidden() || value.is_null() {
+            return value;
+        }
+        let hash = self.0.as_ref().and_then(|inner| inner.keys.sign(&value.to_string()));
+        hash.map_or_else(|| MASK.into(), Into::into)
+    }
+
     /// For capture: describes a change. `None` when nothing is recorded.
     pub fn compose(&self, change: &dyn AnyChange, origin: &Origin) -> Option<AuditRecord> {
         let inner = self.0.as_ref()?;
@@ -152,9 +202,13 @@ impl Audit {
         });
         let formatted = formatter.map(|(formatter, typed)| inner.run(formatter, typed, facts.model));
         let failed = matches!(formatted, Some(None));
-        let (description, mut own) = formatted
-            .flatten()
-            .unwrap_or_else(|| (facts.default_description(), facts.default_attributes()));
+        let (description, mut own) = match formatted.flatten() {
+            Some((mut description, mut own)) => {
+                blank_formatted(change, &mut description, &mut own);
+                (description, own)
+            }
+            None => (facts.default_description(), facts.default_attributes()),
+        };
         facts.put_identity(&mut own);
         facts.put_marks(&mut own);
         if failed {
@@ -162,6 +216,10 @@ impl Audit {
         }
         own.set(names::DB_COLLECTION, facts.model.table);
         own.set(names::DB_OPERATION, origin.operation);
+        let mut request = context.map_or_else(Arc::default, AuditContext::record_attributes);
+        if !facts.hidden_key.is_empty() {
+            facts.hidden_key.blank_shared(&mut request, names::URL_PATH);
+        }
         let actor = context.and_then(AuditContext::shared_actor);
         inner.metrics.count_captured(1);
         if actor.is_none() {
@@ -182,7 +240,7 @@ impl Audit {
             description,
             occurred_at: origin.occurred_at,
             own,
-            context: context.map_or_else(Arc::default, AuditContext::record_attributes),
+            context: request,
             database: origin.database.clone(),
             actor,
             trace: context.and_then(AuditContext::trace),
@@ -263,11 +321,21 @@ fn describe_model(model: &ModelInfo) -> String {
     if model.junction {
         line.push_str(" junction");
     }
+    if model.primary {
+        line.push_str(" primary");
+    }
+    if let Some(column) = model.soft_delete {
+        let _ = write!(line, " soft_delete {column}");
+    }
+    if let Some(on_failure) = model.on_failure {
+        let _ = write!(line, " on_failure {}", on_failure.as_str());
+    }
     for column in &model.columns {
         let how = match column {
             column if column.skipped => "skip",
             column if column.masked_unasked => "mask unasked",
             column if column.masked => "mask",
+            column if column.hashed => "hash",
             column if column.ignored => "ignore",
             _ => continue,
         };

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::{
     Audit, Delivery, Fallback, StartupError,
     formatter::{AnnotatedFormatter, FormatterRegistration},
+    hash::{GivenKey, HashKeys},
     sink::{ServiceInfo, Sink},
-    startup::Discovery,
+    startup::{Discovery, check_delivery, check_hash_keys},
 };
 
 /// Gathers settings, then checks them and everything that the linked crates registered.
@@ -31,6 +32,7 @@ pub struct AuditBuilder {
     strict: bool,
     discover: bool,
     formatters: Vec<FormatterRegistration>,
+    hash_keys: Vec<GivenKey>,
 }
 
 impl Audit {
@@ -45,6 +47,7 @@ impl Audit {
             strict: true,
             discover: true,
             formatters: Vec::new(),
+            hash_keys: Vec::new(),
         }
     }
 }
@@ -105,6 +108,16 @@ impl AuditBuilder {
         self
     }
 
+    /// Adds a key for `#[audit(hash)]`: its id stands in every hash that it made, its secret has at least 16 bytes.
+    ///
+    /// The first key signs; the others are those that older records were signed with, for
+    /// [`hashes_of`](Audit::hashes_of). Keys of the environment come before these: `FTN_AUDIT_HASH_KEY`, else
+    /// `AUDIT_HASH_KEY`, as `id:secret`, several with commas between.
+    pub fn hash_key(mut self, id: impl Into<String>, secret: impl AsRef<[u8]>) -> Self {
+        self.hash_keys.push(GivenKey::new(id, secret));
+        self
+    }
+
     /// Checks everything, and starts delivery.
     ///
     /// # Errors
@@ -115,6 +128,12 @@ impl AuditBuilder {
         let mut discovery = Discovery::new(self.discover, self.formatters.clone(), &self.routes);
         let mut refused = self.delivery.problems();
         let noop = self.delivery.is_noop();
+        let (keys, mut wrong_keys) = HashKeys::new(self.hash_keys, |name| std::env::var(name).ok());
+        refused.append(&mut wrong_keys);
+        if !noop {
+            check_hash_keys(&discovery.models, &keys, &mut discovery.problems);
+            check_delivery(&discovery.models, &self.delivery, &mut discovery.problems);
+        }
         if self.sink.is_none() && !noop {
             discovery.problems.push(
                 "no sink: say where records end with `.sink(..)`, or that they end nowhere with \
@@ -141,6 +160,6 @@ impl AuditBuilder {
                 );
             }
         }
-        Ok(Audit::start(self.service, self.sink, self.delivery, self.fallback, &discovery))
+        Ok(Audit::start(self.service, self.sink, self.delivery, self.fallback, keys, &discovery))
     }
 }

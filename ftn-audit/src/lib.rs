@@ -26,10 +26,13 @@ pub mod delivery;
 mod event_type;
 pub mod formatter;
 mod handle;
+mod hash;
+mod hidden;
 pub mod metrics;
 pub mod model;
 pub mod record;
 pub mod route;
+mod secret_names;
 pub mod sink;
 pub mod startup;
 mod value;
@@ -46,6 +49,7 @@ pub use self::{
     delivery::{Delivery, Fallback, ShutdownReport},
     event_type::EventType,
     formatter::{AuditFormatter, Formatted},
+    hidden::HiddenValues,
     metrics::Stats,
     model::{ColumnInfo, ModelInfo, Subject},
     record::AuditRecord,
