@@ -97,14 +97,15 @@ async fn resolve_one<C: ConnectionTrait>(
     }
     for (key, old) in before {
         let new = site.read_key(connection, entity, &key, None).await?;
-        if entity.model().junction {
-            if new.is_none() {
-                let removed = ftn_audit::LinkAction::Remove;
-                entries.extend(
-                    site.link_entries(connection, entity, &[&old], removed, operation, &marks()).await,
-                );
-            }
+        let junction = entity.model().junction;
+        if junction && new.is_none() {
+            let removed = ftn_audit::LinkAction::Remove;
+            entries
+                .extend(site.link_entries(connection, entity, &[&old], removed, operation, &marks()).await);
             continue;
+        }
+        if let (Some(new), true) = (&new, junction) {
+            entries.extend(site.moved_links(connection, entity, (&old, new), operation, &marks()).await);
         }
         let event = if new.is_some() { EventType::Update } else { EventType::Deletion };
         let change = RowChange { event, old: Some(old), new, marks: marks() };
