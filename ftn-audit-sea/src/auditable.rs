@@ -10,12 +10,13 @@ use ftn_audit::{
 };
 use sea_orm::{
     ColumnTrait, ColumnType, Condition, DbErr, EntityTrait, FromQueryResult, IdenStatic, Iterable,
-    ModelTrait, PrimaryKeyToColumn, PrimaryKeyTrait, QueryResult, QueryTrait, TryFromU64, Value,
+    ModelTrait, PrimaryKeyToColumn, PrimaryKeyTrait, QueryResult, QueryTrait, RelationTrait, TryFromU64,
+    Value,
     sea_query::{IntoValueTuple, SelectStatement},
 };
 
 use crate::{
-    link::Link,
+    link::{Link, column_names},
     value::{add_hidden, attribute_value, same},
 };
 
@@ -92,6 +93,11 @@ impl<E: Auditable> AuditedEntity<E> {
             }
             rules
         };
+        let references: Vec<String> = E::Relation::iter()
+            .map(|relation| relation.def())
+            .filter(|relation| !relation.is_owner)
+            .flat_map(|relation| column_names(&relation.from_col))
+            .collect();
         let model = ModelInfo {
             name: declaration.name.map_or_else(|| upper_camel_case(table), str::to_owned),
             table,
@@ -100,7 +106,9 @@ impl<E: Auditable> AuditedEntity<E> {
                 .map(|position| {
                     let rules = rules(position);
                     let name = columns[position].as_str();
-                    let mut column = ColumnInfo::new(name, rules.name, rules.treatment, rules.ignore);
+                    let refers = references.iter().any(|reference| reference == name);
+                    let mut column =
+                        ColumnInfo::new(name, rules.name, rules.treatment, rules.ignore).relationship(refers);
                     column.ignored &= soft_delete != Some(position);
                     column
                 })
@@ -286,10 +294,12 @@ impl dyn AnyEntity + '_ {
     }
 
     /// What differs between two rows; all of the one there is, for a creation or a deletion. `None` when only
-    /// ignored columns differ, or nothing. The keys by which a junction links are no part of what differs: a change of
-    /// those is another link.
+    /// ignored columns differ, or nothing. Foreign keys do not count where the handle leaves them out. The keys by which
+    /// a junction links are no part of what differs: a change of those is another link.
     pub(crate) fn changeset(&self, audit: &Audit, old: Option<&Row>, new: Option<&Row>) -> Option<Changeset> {
+        let relationships = audit.records_relationships();
         let columns = self.model().columns.iter().enumerate();
+        let columns = columns.filter(|(_, column)| relationships || !column.relationship);
         let value = |row: &Row, position: usize| attribute_value(&row.values[position]);
         match (old, new) {
             (Some(old), Some(new)) => {

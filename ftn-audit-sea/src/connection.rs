@@ -48,7 +48,7 @@ impl Shared {
 
     /// What there is to capture of a text; nothing when nothing is recorded.
     pub(crate) fn plan(&self, sql: &str) -> Option<Arc<Plan>> {
-        if self.audit.is_recording() { self.plans.plan(self.backend, sql) } else { None }
+        if self.audit.is_active() { self.plans.plan(self.backend, sql) } else { None }
     }
 
     pub(crate) fn site(&self, context: Option<&AuditContext>) -> Site {
@@ -70,6 +70,10 @@ impl<C> AuditedConnection<C> {
     /// The connection itself: what goes through it is not audited. For migrations, which want SeaORM's own types.
     pub fn inner(&self) -> &C {
         &self.inner
+    }
+
+    pub(crate) fn bound_context(&self) -> Option<&AuditContext> {
+        self.context.as_ref()
     }
 
     pub(crate) fn shared(&self) -> &Shared {

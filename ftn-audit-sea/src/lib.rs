@@ -45,6 +45,7 @@ mod connect;
 mod connection;
 mod detached;
 mod error;
+mod event;
 #[doc(hidden)]
 pub mod hooks;
 mod link;

@@ -118,7 +118,7 @@ fn table_name(table: &TableRef) -> Option<String> {
     }
 }
 
-fn columns(identity: &Identity) -> Vec<String> {
+pub(crate) fn column_names(identity: &Identity) -> Vec<String> {
     let name = |iden: &DynIden| iden.to_string();
     match identity {
         Identity::Unary(one) => vec![name(one)],
@@ -153,8 +153,8 @@ impl Link {
             field,
             target: table_name(&to.to_tbl)?,
             junction: table_name(&via.to_tbl)?,
-            owner_columns: columns(&via.to_col),
-            target_columns: columns(&to.from_col),
+            owner_columns: column_names(&via.to_col),
+            target_columns: column_names(&to.from_col),
         })
     }
 

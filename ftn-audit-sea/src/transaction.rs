@@ -55,6 +55,14 @@ impl<T> AuditedTransaction<T> {
         self.bare()
     }
 
+    pub(crate) fn bound_context(&self) -> Option<&AuditContext> {
+        self.context.as_ref()
+    }
+
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }

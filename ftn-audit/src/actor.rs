@@ -114,6 +114,18 @@ impl Actor {
         self.id.as_deref()
     }
 
+    pub(crate) fn email_address(&self) -> Option<&str> {
+        self.email.as_deref()
+    }
+
+    pub(crate) fn given_name(&self) -> Option<&str> {
+        self.first_name.as_deref()
+    }
+
+    pub(crate) fn family_name(&self) -> Option<&str> {
+        self.last_name.as_deref()
+    }
+
     /// First and last name, as far as known.
     pub fn full_name(&self) -> Option<String> {
         match (&self.first_name, &self.last_name) {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::AttributeValue;
+use crate::{AttributeValue, value::allocated};
 
 /// Attributes in the order in which they were added; a key stands once.
 ///
@@ -69,6 +69,10 @@ impl Attributes {
         self.0.iter().map(|(key, value)| (key.as_ref(), value))
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&str, &mut AttributeValue)> {
+        self.0.iter_mut().map(|(key, value)| (&**key, value))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -80,13 +84,12 @@ impl Attributes {
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.0
-            .iter()
-            .map(|(key, value)| {
-                let key = if let Cow::Owned(key) = key { key.capacity() } else { 0 };
-                size_of::<(Cow<'static, str>, AttributeValue)>() + key + value.heap_bytes()
-            })
-            .sum()
+        let entries = self.0.iter().map(|(key, value)| {
+            let key = if let Cow::Owned(key) = key { allocated(key.capacity()) } else { 0 };
+            key + value.heap_bytes()
+        });
+        allocated(self.0.capacity() * size_of::<(Cow<'static, str>, AttributeValue)>())
+            + entries.sum::<usize>()
     }
 }
 

@@ -10,13 +10,15 @@ use std::{
 use uuid::Uuid;
 
 use crate::{
-    AttributeValue, Attributes, AuditContext, AuditRecord, ColumnInfo, Delivery, EventType, Fallback, ModelInfo, ShutdownReport, Stats,
-    attribute_names as names,
+    AttributeValue, Attributes, AuditContext, AuditRecord, ColumnInfo, Delivery, EventType, Fallback,
+    ModelInfo, ShutdownReport, Stats, attribute_names as names,
+    builder::Switches,
     change::{AnyChange, ColumnChange},
+    cut::cut,
     delivery::Dispatcher,
     formatter::{AnyFormatter, FormatterIndex},
-    hash::HashKeys,
     hidden::blank_formatted,
+    layout::Layout,
     metrics::Metrics,
     model::MASK,
     record::Place,
@@ -43,9 +45,10 @@ pub struct Audit(Option<Arc<Inner>>);
 
 struct Inner {
     index: FormatterIndex,
-    keys: HashKeys,
     dispatcher: Dispatcher,
     metrics: Arc<Metrics>,
+    switches: Switches,
+    layout: Arc<Layout>,
     description: String,
 }
 
@@ -82,11 +85,13 @@ impl Audit {
         sink: Option<Arc<dyn Sink>>,
         delivery: Delivery,
         fallback: Fallback,
-        keys: HashKeys,
+        switches: Switches,
+        layout: Layout,
         discovery: &Discovery,
     ) -> Self {
         let index = FormatterIndex::new(&discovery.formatters);
         let mut description = describe(&service, sink.as_deref(), &delivery, &fallback, discovery, &index);
+        let keys = &switches.keys;
         if !keys.is_empty() {
             let _ = writeln!(description, "hash keys: {}", keys.ids().collect::<Vec<_>>().join(", "));
         }
@@ -96,12 +101,29 @@ impl Audit {
         sink.set_service(&service);
         let metrics = Arc::new(Metrics::default());
         let dispatcher = Dispatcher::start(delivery, sink, fallback, metrics.clone());
-        Self(Some(Arc::new(Inner { index, keys, dispatcher, metrics, description })))
+        Self(Some(Arc::new(Inner {
+            index,
+            dispatcher,
+            metrics,
+            switches,
+            layout: Arc::new(layout),
+            description,
+        })))
     }
 
     /// Whether changes are recorded at all: false when disabled, and in noop delivery.
     pub fn is_recording(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// For capture: whether hooks on plain connections record.
+    pub fn records_hooks(&self) -> bool {
+        self.0.as_ref().is_some_and(|inner| inner.switches.hooks)
+    }
+
+    /// For capture: whether foreign keys are in changesets.
+    pub fn records_relationships(&self) -> bool {
+        self.0.as_ref().is_some_and(|inner| inner.switches.relationships)
     }
 
     /// Whether two handles are the same pipeline.
@@ -123,7 +145,8 @@ impl Audit {
     }
 
     /// Stops taking records, delivers what is waiting, and says what became of it. What is still waiting after
-    /// `timeout` goes to the fallback, and so does what is handed over later. A second call reports nothing more.
+    /// `timeout` goes to the fallback, and so does what is handed over later. Every further call waits
+    /// for the first and reports the same.
     ///
     /// Dropping the future does not stop the shutdown.
     pub async fn shutdown(&self, timeout: Duration) -> ShutdownReport {
@@ -143,7 +166,12 @@ impl Audit {
     }
 
     /// For capture: whether a formatter of the application will want the row of such a change.
-    pub fn has_formatter(&self, model: &ModelInfo, context: Option<&AuditContext>, event: &EventType) -> bool {
+    pub fn has_formatter(
+        &self,
+        model: &ModelInfo,
+        context: Option<&AuditContext>,
+        event: &EventType,
+    ) -> bool {
         self.0.as_ref().is_some_and(|inner| {
             inner.index.find(model, context.and_then(AuditContext::raw_route), event).is_some()
         })
@@ -165,7 +193,7 @@ impl Audit {
     /// # }
     /// ```
     pub fn hashes_of(&self, value: impl Into<AttributeValue>) -> Vec<String> {
-        self.0.as_ref().map(|inner| inner.keys.all(&value.into().to_string())).unwrap_or_default()
+        self.0.as_ref().map(|inner| inner.switches.keys.all(&value.into().to_string())).unwrap_or_default()
     }
 
     /// For capture: the change of one column, with values masked or hashed as the column's declaration wants it.
@@ -176,7 +204,7 @@ impl Audit {
         new: Option<AttributeValue>,
     ) -> ColumnChange {
         match &self.0 {
-            Some(inner) => ColumnChange::treated(column, old, new, &inner.keys),
+            Some(inner) => ColumnChange::treated(column, old, new, &inner.switches.keys),
             None => ColumnChange::new(column, old, new),
         }
     }
@@ -187,7 +215,7 @@ impl Audit {
         if !column.is_hidden() || value.is_null() {
             return value;
         }
-        let hash = self.0.as_ref().and_then(|inner| inner.keys.sign(&value.to_string()));
+        let hash = self.0.as_ref().and_then(|inner| inner.switches.keys.sign(&value.to_string()));
         hash.map_or_else(|| MASK.into(), Into::into)
     }
 
@@ -209,6 +237,7 @@ impl Audit {
             }
             None => (facts.default_description(), facts.default_attributes()),
         };
+        let formatted = own.len();
         facts.put_identity(&mut own);
         facts.put_marks(&mut own);
         if failed {
@@ -216,22 +245,13 @@ impl Audit {
         }
         own.set(names::DB_COLLECTION, facts.model.table);
         own.set(names::DB_OPERATION, origin.operation);
-        let mut request = context.map_or_else(Arc::default, AuditContext::record_attributes);
-        if !facts.hidden_key.is_empty() {
-            facts.hidden_key.blank_shared(&mut request, names::URL_PATH);
-        }
-        let actor = context.and_then(AuditContext::shared_actor);
-        inner.metrics.count_captured(1);
-        if actor.is_none() {
-            inner.metrics.count_unknown_actor();
-        }
         if facts.event == EventType::UnparsedWrite {
             inner.metrics.count_unparsed_write();
         }
         if facts.marks.hook && facts.marks.old_unconfirmed && facts.event != EventType::Creation {
             inner.metrics.count_hook_without_old();
         }
-        Some(AuditRecord {
+        let mut record = AuditRecord {
             id: Uuid::now_v7(),
             event: facts.event.clone(),
             model: facts.model.name.as_str().into(),
@@ -240,12 +260,35 @@ impl Audit {
             description,
             occurred_at: origin.occurred_at,
             own,
-            context: request,
+            formatted,
+            layout: inner.layout.clone(),
+            context: Arc::default(),
             database: origin.database.clone(),
-            actor,
-            trace: context.and_then(AuditContext::trace),
+            actor: None,
+            trace: None,
             place: None,
-        })
+        };
+        cut(&mut record, inner.switches.record_bytes);
+        let mut record = self.place(record, context);
+        facts.hidden_key.blank_shared(&mut record.context, names::URL_PATH);
+        Some(record)
+    }
+
+    /// Fills in who and where, and counts the record.
+    pub(crate) fn place(&self, mut record: AuditRecord, context: Option<&AuditContext>) -> AuditRecord {
+        if let Some(context) = context {
+            record.context = context.record_attributes();
+            record.trace = context.trace();
+            record.actor = context.shared_actor();
+        }
+        if let Some(inner) = &self.0 {
+            record.layout = inner.layout.clone();
+            inner.metrics.count_captured(1);
+            if record.actor.is_none() {
+                inner.metrics.count_unknown_actor();
+            }
+        }
+        record
     }
 
     /// For capture: gives the records of one committed transaction to delivery, numbered. In queue delivery this

@@ -4,13 +4,35 @@ use std::sync::Arc;
 
 use crate::{
     Audit, Delivery, Fallback, StartupError,
+    environment::Environment,
     formatter::{AnnotatedFormatter, FormatterRegistration},
     hash::{GivenKey, HashKeys},
+    layout::{ActorField, Encoding, Layout},
     sink::{ServiceInfo, Sink},
     startup::{Discovery, check_delivery, check_hash_keys},
 };
 
 /// Gathers settings, then checks them and everything that the linked crates registered.
+///
+/// The environment is asked last and wins, `FTN_AUDIT_<setting>` before `AUDIT_<setting>`; a value that is not
+/// understood is refused, with the accepted ones named.
+///
+/// | setting | values | method |
+/// | --- | --- | --- |
+/// | `ENABLED` | true, false | [`enabled`](Self::enabled) |
+/// | `DELIVERY_MODE` | noop, sync, queue | [`delivery`](Self::delivery) |
+/// | `QUEUE_CAPACITY`, `QUEUE_CAPACITY_BYTES`, `QUEUE_BATCH`, `QUEUE_LINGER_MS` | from 1 | [`Delivery`]'s |
+/// | `RETRY_MAX_ATTEMPTS`, `RETRY_MAX_AGE_SECONDS`, `RETRY_INITIAL_MS`, `RETRY_MAX_MS` | from 1 | [`Delivery`]'s |
+/// | `SYNC_TIMEOUT_MS` | from 1 | [`Delivery::attempt_timeout`] |
+/// | `OTLP_FALLBACK` | structured_log, drop | [`fallback`](Self::fallback) |
+/// | `STRICT_FORMATTER_VALIDATION` | true, false | [`strict_formatter_validation`](Self::strict_formatter_validation) |
+/// | `AUTO_DISCOVER_FORMATTERS` | true, false | [`auto_discover_formatters`](Self::auto_discover_formatters) |
+/// | `HOOKS`, or `AUTO_CONNECT_SIGNALS` as the Python library has it | true, false | [`hooks`](Self::hooks) |
+/// | `ENCODING` | flat, nested, json, seed | [`encoding`](Self::encoding) |
+/// | `MAX_ATTRIBUTES`, `RECORD_BYTES` | from 1 | [`max_attributes`](Self::max_attributes), [`record_bytes`](Self::record_bytes) |
+/// | `ACTOR_FIELDS` | of id, email, name, separated by commas; none | [`actor_fields`](Self::actor_fields) |
+/// | `HASH_KEY` | `id:secret`, several separated by commas | [`hash_key`](Self::hash_key) |
+/// | `CHANGESET_CHECK_RELATIONSHIP` | true, false | [`changeset_relationships`](Self::changeset_relationships) |
 ///
 /// ```
 /// use ftn_audit::{Audit, Delivery, sink::MemorySink};
@@ -31,8 +53,27 @@ pub struct AuditBuilder {
     routes: Vec<String>,
     strict: bool,
     discover: bool,
+    enabled: bool,
+    switches: Switches,
+    layout: Layout,
+    locked: bool,
+    environment: Lookup,
     formatters: Vec<FormatterRegistration>,
     hash_keys: Vec<GivenKey>,
+}
+
+type Lookup = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// What capture asks the handle.
+pub(crate) struct Switches {
+    /// Whether hooks on plain connections record.
+    pub(crate) hooks: bool,
+    /// Whether foreign keys are in changesets.
+    pub(crate) relationships: bool,
+    /// How many bytes the texts of a record may have together.
+    pub(crate) record_bytes: usize,
+    /// What hashed columns are hashed with.
+    pub(crate) keys: HashKeys,
 }
 
 impl Audit {
@@ -46,6 +87,16 @@ impl Audit {
             routes: Vec::new(),
             strict: true,
             discover: true,
+            enabled: true,
+            switches: Switches {
+                hooks: true,
+                relationships: true,
+                record_bytes: 64 * 1024,
+                keys: HashKeys::default(),
+            },
+            layout: Layout::default(),
+            locked: false,
+            environment: Box::new(|variable| std::env::var(variable).ok()),
             formatters: Vec::new(),
             hash_keys: Vec::new(),
         }
@@ -102,6 +153,112 @@ impl AuditBuilder {
         self
     }
 
+    /// Whether anything is recorded (the default). When not, the handle is like [`Audit::disabled`], and what is wrong
+    /// at start-up is still refused.
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.enabled = enabled;
+        self
+    }
+
+    /// Whether the hooks of plain connections record (the default). Audited connections do not need them.
+    pub fn hooks(mut self, hooks: bool) -> Self {
+        self.switches.hooks = hooks;
+        self
+    }
+
+    /// Whether foreign keys are in changesets (the default). Without them, an update of nothing else is no event.
+    pub fn changeset_relationships(mut self, relationships: bool) -> Self {
+        self.switches.relationships = relationships;
+        self
+    }
+
+    /// How attributes are laid out for the store behind the sink; [`Encoding::Flat`] by default.
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.layout.encoding = encoding;
+        self
+    }
+
+    /// The most attributes of a record, at least 1; unbounded by default. What is beyond is dropped, columns first,
+    /// and counted in `audit.attributes_dropped`.
+    pub fn max_attributes(mut self, most: usize) -> Self {
+        self.layout.max_attributes = most;
+        self
+    }
+
+    /// The most bytes that description and values of a record have together; 64 KiB by default. Beyond, the longest
+    /// values are cut, and named in `audit.truncated`.
+    pub fn record_bytes(mut self, most: usize) -> Self {
+        self.switches.record_bytes = most;
+        self
+    }
+
+    /// What of a user leaves with a record; id, e-mail and name by default.
+    pub fn actor_fields(mut self, fields: impl IntoIterator<Item = ActorField>) -> Self {
+        self.layout.actor_fields = fields.into_iter().collect();
+        self
+    }
+
+    /// Makes the environment unable to switch audit off, by `ENABLED`, `DELIVERY_MODE=noop` or `HOOKS`: it is told in
+    /// the log, and not followed.
+    pub fn locked(mut self) -> Self {
+        self.locked = true;
+        self
+    }
+
+    /// Looks settings up elsewhere than in the process's environment: tests in parallel, or a configuration file.
+    pub fn environment(mut self, lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.environment = Box::new(lookup);
+        self
+    }
+
+    /// Lets the environment change what the builder said; gives what is wrong with it.
+    fn ask_environment(&mut self) -> Vec<String> {
+        let lookup = std::mem::replace(&mut self.environment, Box::new(|_| None));
+        let mut environment = Environment::new(&lookup);
+        let locked = self.locked;
+        let obeyed = |setting: &str, off: bool| {
+            if off && locked {
+                tracing::warn!(
+                    target: "ftn_audit",
+                    "the environment would switch audit off by {setting}; the application locked it, so it stays on"
+                );
+            }
+            !(off && locked)
+        };
+        if let Some(enabled) = environment.flag("ENABLED").filter(|enabled| obeyed("ENABLED", !enabled)) {
+            self.enabled = enabled;
+        }
+        for setting in ["AUTO_CONNECT_SIGNALS", "HOOKS"] {
+            if let Some(hooks) = environment.flag(setting).filter(|hooks| obeyed(setting, !hooks)) {
+                self.switches.hooks = hooks;
+            }
+        }
+        let delivery = environment.delivery(self.delivery.clone());
+        if obeyed("DELIVERY_MODE", delivery.is_noop() && !self.delivery.is_noop()) {
+            self.delivery = delivery;
+        }
+        self.fallback = environment.fallback(self.fallback.clone());
+        if let Some(strict) = environment.flag("STRICT_FORMATTER_VALIDATION") {
+            self.strict = strict;
+        }
+        if let Some(discover) = environment.flag("AUTO_DISCOVER_FORMATTERS") {
+            self.discover = discover;
+        }
+        if let Some(relationships) = environment.flag("CHANGESET_CHECK_RELATIONSHIP") {
+            self.switches.relationships = relationships;
+        }
+        environment.layout(&mut self.layout);
+        if let Some(bytes) = environment.number("RECORD_BYTES") {
+            self.switches.record_bytes = bytes;
+        }
+        let (keys, problems) =
+            HashKeys::new(std::mem::take(&mut self.hash_keys), environment.find("HASH_KEY"));
+        self.switches.keys = keys;
+        let mut all = environment.into_problems();
+        all.extend(problems);
+        all
+    }
+
     /// Adds a formatter by its type: names its crate, so that the linker keeps it, and works without discovery.
     pub fn formatter<F: AnnotatedFormatter>(mut self) -> Self {
         self.formatters.push(F::REGISTRATION);
@@ -123,15 +280,14 @@ impl AuditBuilder {
     /// # Errors
     ///
     /// One [`StartupError`] with every problem. With strict validation switched off, problems of models, links and
-    /// formatters are warnings; those of the delivery's settings stay errors.
-    pub fn build(self) -> Result<Audit, StartupError> {
+    /// formatters are warnings; those of the environment and of the delivery's settings stay errors.
+    pub fn build(mut self) -> Result<Audit, StartupError> {
+        let mut refused = self.ask_environment();
         let mut discovery = Discovery::new(self.discover, self.formatters.clone(), &self.routes);
-        let mut refused = self.delivery.problems();
+        refused.extend(self.delivery.problems());
         let noop = self.delivery.is_noop();
-        let (keys, mut wrong_keys) = HashKeys::new(self.hash_keys, |name| std::env::var(name).ok());
-        refused.append(&mut wrong_keys);
-        if !noop {
-            check_hash_keys(&discovery.models, &keys, &mut discovery.problems);
+        if self.enabled && !noop {
+            check_hash_keys(&discovery.models, &self.switches.keys, &mut discovery.problems);
             check_delivery(&discovery.models, &self.delivery, &mut discovery.problems);
         }
         if self.sink.is_none() && !noop {
@@ -160,6 +316,17 @@ impl AuditBuilder {
                 );
             }
         }
-        Ok(Audit::start(self.service, self.sink, self.delivery, self.fallback, keys, &discovery))
+        if !self.enabled {
+            return Ok(Audit::disabled());
+        }
+        Ok(Audit::start(
+            self.service,
+            self.sink,
+            self.delivery,
+            self.fallback,
+            self.switches,
+            self.layout,
+            &discovery,
+        ))
     }
 }

@@ -3,8 +3,8 @@
 use std::any::Any;
 
 use crate::{
-    AttributeValue, Attributes, AuditContext, EventType, HiddenValues, attribute_names as names, hash::HashKeys,
-    model::*,
+    AttributeValue, Attributes, AuditContext, EventType, HiddenValues, attribute_names as names,
+    hash::HashKeys, model::*,
 };
 
 /// One changed column: what it was and what it is. A side is `None` where the event has none (creation, deletion) or
@@ -36,7 +36,9 @@ impl ColumnChange {
         let treat = |value: Option<AttributeValue>| {
             value.map(|value| match column {
                 _ if value.is_null() => value,
-                column if column.hashed => keys.sign(&value.to_string()).unwrap_or_else(|| MASK.to_owned()).into(),
+                column if column.hashed => {
+                    keys.sign(&value.to_string()).unwrap_or_else(|| MASK.to_owned()).into()
+                }
                 column if column.masked => MASK.into(),
                 _ => value,
             })

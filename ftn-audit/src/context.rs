@@ -54,7 +54,7 @@ struct Facts {
     session_id: Option<String>,
     http_method: Option<String>,
     path: Option<String>,
-    http_route: Option<String>,
+    http_route: Option<Arc<str>>,
     raw_route: Option<Arc<str>>,
     client_address: Option<IpAddr>,
     user_agent: Option<String>,
@@ -103,6 +103,18 @@ impl AuditContext {
     /// the future panics or is dropped.
     pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         CURRENT.scope(self.clone(), future)
+    }
+
+    /// [`scope`](Self::scope) with a type that can be named.
+    #[cfg(feature = "axum")]
+    pub(crate) fn task_scope<F: Future>(&self, future: F) -> tokio::task::futures::TaskLocalFuture<Self, F> {
+        CURRENT.scope(self.clone(), future)
+    }
+
+    /// A builder that starts from what this context says.
+    #[cfg(feature = "axum")]
+    pub(crate) fn to_builder(&self) -> AuditContextBuilder {
+        AuditContextBuilder { facts: self.0.facts.clone(), actor: self.actor().cloned() }
     }
 
     /// Runs a closure with this context current: for `spawn_blocking` and other synchronous code.
@@ -262,7 +274,7 @@ impl Facts {
         put(names::CLIENT_ADDRESS, self.client_address.map(|address| address.to_string()).into());
         put(names::USER_AGENT, self.user_agent.clone().into());
         put(names::HTTP_METHOD, self.http_method.clone().into());
-        put(names::HTTP_ROUTE, self.http_route.clone().into());
+        put(names::HTTP_ROUTE, self.http_route.as_deref().into());
         put(names::URL_PATH, self.path.clone().into());
         put(names::UI_APP, self.ui_app.clone().into());
         put(names::UI_FLOW, self.ui_flow.clone().into());
@@ -283,7 +295,7 @@ pub struct AuditContextBuilder {
     actor: Option<Actor>,
 }
 
-const MAX_TEXT_BYTES: usize = 1024;
+pub(crate) const MAX_TEXT_BYTES: usize = 1024;
 const MAX_ATTRIBUTES: usize = 32;
 
 fn bounded(text: impl Into<String>) -> String {
@@ -328,6 +340,20 @@ impl AuditContextBuilder {
         self
     }
 
+    /// The route template as the web framework spells it.
+    pub fn http_route(mut self, template: impl Into<String>) -> Self {
+        self.facts.http_route = Some(bounded(template).into());
+        self
+    }
+
+    /// Both spellings of a route, as they are: they come from the router, not from a request.
+    #[cfg(feature = "axum")]
+    pub(crate) fn known_route(mut self, template: Arc<str>, raw: Arc<str>) -> Self {
+        self.facts.http_route = Some(template);
+        self.facts.raw_route = Some(raw);
+        self
+    }
+
     /// The client's address.
     pub fn client_address(mut self, address: IpAddr) -> Self {
         self.facts.client_address = Some(address);
@@ -361,8 +387,6 @@ impl AuditContextBuilder {
         http_method,
         /// The request's path, without the query.
         path,
-        /// The route template as the web framework spells it.
-        http_route,
         /// The client's user agent.
         user_agent,
         /// The user interface that sent the request.

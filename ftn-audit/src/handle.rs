@@ -33,6 +33,17 @@ impl Audit {
         TASK.scope(self.clone(), future)
     }
 
+    /// Runs a closure with this as the task's handle: for `spawn_blocking` and other synchronous code.
+    pub fn sync_scope<R>(&self, closure: impl FnOnce() -> R) -> R {
+        TASK.sync_scope(self.clone(), closure)
+    }
+
+    /// [`scope`](Self::scope) with a type that can be named.
+    #[cfg(feature = "axum")]
+    pub(crate) fn task_scope<F: Future>(&self, future: F) -> tokio::task::futures::TaskLocalFuture<Self, F> {
+        TASK.scope(self.clone(), future)
+    }
+
     /// The handle of the running task, else that of the process.
     pub fn current() -> Option<Self> {
         TASK.try_with(Self::clone)

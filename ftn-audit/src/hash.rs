@@ -7,9 +7,6 @@ use sha2::Sha256;
 
 use crate::record::hexadecimal;
 
-/// The environment variables that name keys, the stronger one first.
-const VARIABLES: [&str; 2] = ["FTN_AUDIT_HASH_KEY", "AUDIT_HASH_KEY"];
-
 /// A shorter secret can be guessed from the hashes of known values.
 const MIN_SECRET_BYTES: usize = 16;
 
@@ -38,19 +35,15 @@ impl GivenKey {
 }
 
 impl HashKeys {
-    /// The keys of the environment, then those of the builder. Problems name keys by their ids and places, never by
+    /// The keys of the environment, with the variable that they stand in, then those of the builder. Problems name keys by their ids and places, never by
     /// what is in them.
-    pub(crate) fn new(
-        given: Vec<GivenKey>,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> (Self, Vec<String>) {
+    pub(crate) fn new(given: Vec<GivenKey>, environment: Option<(String, String)>) -> (Self, Vec<String>) {
         let mut problems = Vec::new();
         let mut keys = Self::default();
-        let environment = VARIABLES.into_iter().find_map(|name| Some((name, variable(name)?)));
-        if let Some((name, text)) = environment.filter(|(_, text)| !text.trim().is_empty()) {
+        if let Some((name, text)) = environment {
             for (position, entry) in (1..).zip(text.split(',')) {
                 match entry.trim().split_once(':') {
-                    Some((id, secret)) => keys.add(GivenKey::new(id, secret), name, &mut problems),
+                    Some((id, secret)) => keys.add(GivenKey::new(id, secret), &name, &mut problems),
                     None => problems.push(format!(
                         "entry {position} of {name} is no key: write `id:secret`, several with commas between"
                     )),
@@ -78,7 +71,9 @@ impl HashKeys {
                 secret.len()
             ));
         } else if self.0.iter().any(|known| known.id == id) {
-            problems.push(format!("the hash key `{id}` is given twice, the second time in {place}: leave one out"));
+            problems.push(format!(
+                "the hash key `{id}` is given twice, the second time in {place}: leave one out"
+            ));
         } else if let Ok(keyed) = Hmac::new_from_slice(&secret) {
             self.0.push(HashKey { id, keyed });
         }
@@ -124,13 +119,13 @@ mod tests {
     const SECRET: &str = "0123456789abcdef";
 
     fn environment(text: &'static str) -> (HashKeys, Vec<String>) {
-        HashKeys::new(Vec::new(), move |name| (name == "AUDIT_HASH_KEY").then(|| text.to_owned()))
+        HashKeys::new(Vec::new(), Some(("AUDIT_HASH_KEY".to_owned(), text.to_owned())))
     }
 
     #[test]
     fn hashes_are_hmac_sha_256() {
         // RFC 4231, test case 6.
-        let (keys, problems) = HashKeys::new(vec![GivenKey::new("k1", [0xaa; 131])], |_| None);
+        let (keys, problems) = HashKeys::new(vec![GivenKey::new("k1", [0xaa; 131])], None);
         assert_eq!(problems, [""; 0]);
         assert_eq!(
             keys.sign("Test Using Larger Than Block-Size Key - Hash Key First").as_deref(),
@@ -140,11 +135,8 @@ mod tests {
 
     #[test]
     fn the_first_key_signs_and_the_environment_comes_first() {
-        let variable = |name: &str| match name {
-            "FTN_AUDIT_HASH_KEY" => Some(format!("new:{SECRET}, old:{SECRET}:with:colons")),
-            _ => Some(format!("other:{SECRET}")),
-        };
-        let (keys, problems) = HashKeys::new(vec![GivenKey::new("code", SECRET)], variable);
+        let variable = ("AUDIT_HASH_KEY".to_owned(), format!("new:{SECRET}, old:{SECRET}:with:colons"));
+        let (keys, problems) = HashKeys::new(vec![GivenKey::new("code", SECRET)], Some(variable));
         assert_eq!(problems, [""; 0]);
         assert_eq!(keys.ids().collect::<Vec<_>>(), ["new", "old", "code"]);
         assert!(keys.sign("x").is_some_and(|hash| hash.starts_with("hmac:new:")));
@@ -168,6 +160,5 @@ mod tests {
             assert!(!problems[0].contains("tooshort"), "{problems:?}");
             assert!(!format!("{keys:?}").contains("0123456789"));
         }
-        assert!(environment("  ").0.is_empty());
     }
 }

@@ -276,14 +276,18 @@ mod tests {
 
     #[test]
     fn a_value_inside_another_leaves_nothing_of_it() {
-        assert_eq!(hidden(&["anna".into(), "anna@example.org".into()]).blanked("anna@example.org").as_deref(), Some("***"));
+        assert_eq!(
+            hidden(&["anna".into(), "anna@example.org".into()]).blanked("anna@example.org").as_deref(),
+            Some("***")
+        );
     }
 
     #[test]
     fn keys_are_found_in_paths() {
         let mut hidden = HiddenValues::default();
         hidden.add_key(&"ann@example.org".into());
-        let mut shared = std::sync::Arc::new(Attributes::new().with("url.path", "/users/ann%40example.org/x"));
+        let mut shared =
+            std::sync::Arc::new(Attributes::new().with("url.path", "/users/ann%40example.org/x"));
         hidden.blank_shared(&mut shared, "url.path");
         assert_eq!(shared.get("url.path").map(ToString::to_string).as_deref(), Some("/users/***/x"));
     }

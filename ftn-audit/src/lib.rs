@@ -22,12 +22,16 @@ mod audit;
 mod builder;
 pub mod change;
 pub mod context;
+mod cut;
 pub mod delivery;
+mod environment;
+mod event;
 mod event_type;
 pub mod formatter;
 mod handle;
 mod hash;
 mod hidden;
+mod layout;
 pub mod metrics;
 pub mod model;
 pub mod record;
@@ -35,6 +39,7 @@ pub mod route;
 mod secret_names;
 pub mod sink;
 pub mod startup;
+mod suspension;
 mod value;
 #[cfg(feature = "axum")]
 pub mod web;
@@ -47,9 +52,11 @@ pub use self::{
     change::{Change, ChangeFacts, Changeset, LinkAction, LinkChange},
     context::{AuditContext, audit_spawn},
     delivery::{Delivery, Fallback, ShutdownReport},
+    event::{EventBuilder, EventScope},
     event_type::EventType,
     formatter::{AuditFormatter, Formatted},
     hidden::HiddenValues,
+    layout::{ActorField, Encoding, UnknownName},
     metrics::Stats,
     model::{ColumnInfo, ModelInfo, Subject},
     record::AuditRecord,

@@ -42,6 +42,8 @@ pub struct ColumnInfo {
     pub skipped: bool,
     /// Whether a change of it alone makes no event.
     pub ignored: bool,
+    /// Whether it refers to another row.
+    pub relationship: bool,
     pub(crate) old_key: String,
     pub(crate) new_key: String,
 }
@@ -53,6 +55,13 @@ impl ColumnInfo {
     /// Whether values never show: masked or hashed.
     pub fn is_hidden(&self) -> bool {
         self.masked || self.hashed
+    }
+
+    /// Says whether the column refers to another row.
+    #[must_use]
+    pub fn relationship(mut self, relationship: bool) -> Self {
+        self.relationship = relationship;
+        self
     }
 
     /// A column as its declaration treats it.
@@ -73,6 +82,7 @@ impl ColumnInfo {
             hashed: treatment == Treatment::Hash,
             skipped: treatment == Treatment::Skip,
             ignored: ignored || IGNORED.contains(&sql_name),
+            relationship: false,
             old_key: format!("audit.changeset.{name}.old"),
             new_key: format!("audit.changeset.{name}.new"),
         }

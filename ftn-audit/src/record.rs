@@ -5,12 +5,15 @@ use std::{borrow::Cow, fmt, sync::Arc, time::SystemTime};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use crate::{Actor, AttributeValue, Attributes, EventType, attribute_names as names, context::Trace};
+use crate::{
+    Actor, AttributeValue, Attributes, EventType, attribute_names as names, context::Trace, layout::Layout,
+    value::allocated,
+};
 
 /// One audit event, finished: described, masked, with its own id; nothing of the database is left in it.
 ///
-/// Records are made by capture or by [`Audit::event`](crate::Audit::event), never by hand; tests read them from a
-/// [`MemorySink`](crate::sink::MemorySink):
+/// Records are made by capture or by [`Audit::event`](crate::Audit::event), and by hand ([`AuditRecord::event`]) for
+/// the tests of a sink alone; other tests read them from a [`MemorySink`](crate::sink::MemorySink):
 ///
 /// ```no_run
 /// # let sink = ftn_audit::sink::MemorySink::new();
@@ -28,6 +31,9 @@ pub struct AuditRecord {
     pub(crate) description: String,
     pub(crate) occurred_at: SystemTime,
     pub(crate) own: Attributes,
+    /// How many of `own`, from the first, the formatter gave.
+    pub(crate) formatted: usize,
+    pub(crate) layout: Arc<Layout>,
     pub(crate) context: Arc<Attributes>,
     pub(crate) database: Arc<Attributes>,
     pub(crate) actor: Option<Arc<Actor>>,
@@ -76,7 +82,9 @@ impl AuditRecord {
             pk,
             description: String::new(),
             occurred_at: SystemTime::now(),
+            formatted: own.len(),
             own,
+            layout: Arc::default(),
             context: Arc::default(),
             database: Arc::default(),
             actor: None,
@@ -186,10 +194,8 @@ impl AuditRecord {
         self.attributes().remove(key)
     }
 
-    /// Everything that is sent, under the names of the `Flat` encoding, nulls left out: what the event is, its
-    /// changeset, its transaction, actor, request and database, then what formatter and context added.
-    ///
-    /// Column values keep their native type here; [`flat_attributes`](Self::flat_attributes) has them as text.
+    /// Everything that the record says, nulls left out: what the event is, its changeset with values in their native
+    /// types, its transaction, actor, request and database, then what formatter and context added.
     pub fn attributes(&self) -> Attributes {
         let mut all = Attributes::with_capacity(self.own.len() + self.context.len() + 16);
         all.push(names::UID, self.id.to_string().into());
@@ -202,7 +208,7 @@ impl AuditRecord {
             all.set(names::TRANSACTION_COUNT, place.count);
         }
         match &self.actor {
-            Some(actor) => actor.append_to(&mut all),
+            Some(actor) => self.layout.put_actor(actor, &mut all),
             None => all.set(names::ACTOR_TYPE, "unknown"),
         }
         for (key, value) in self.database.iter().chain(self.context.iter()) {
@@ -213,21 +219,14 @@ impl AuditRecord {
         all.into_iter().filter(|(_, value)| !value.is_null()).collect()
     }
 
-    /// [`attributes`](Self::attributes) in the `Flat` encoding: column values as text, so that one field never
-    /// has two types in a store.
-    pub fn flat_attributes(&self) -> Attributes {
-        self.attributes()
-            .into_iter()
-            .map(|(key, value)| {
-                let text = key.starts_with(names::CHANGESET_PREFIX) && value.as_str().is_none();
-                let value = if text { value.to_string().into() } else { value };
-                (key, value)
-            })
-            .collect()
+    /// [`attributes`](Self::attributes) as sinks send them: in the handle's [`Encoding`](crate::Encoding), within its
+    /// bound on their number.
+    pub fn encoded_attributes(&self) -> Attributes {
+        self.layout.encode(self)
     }
 
     /// The record as one JSON object, the form of [`JsonlSink`](crate::sink::JsonlSink): the fields of this type,
-    /// and under `attributes` what [`flat_attributes`](Self::flat_attributes) gives.
+    /// and under `attributes` what [`encoded_attributes`](Self::encoded_attributes) gives.
     pub fn to_json(&self) -> serde_json::Value {
         let mut json = serde_json::json!({
             "id": self.id.to_string(),
@@ -246,7 +245,7 @@ impl AuditRecord {
             json["span_id"] = hexadecimal(&trace.span_id).into();
         }
         json["attributes"] = self
-            .flat_attributes()
+            .encoded_attributes()
             .iter()
             .map(|(key, value)| (key.to_owned(), value.to_json()))
             .collect::<serde_json::Map<_, _>>()
@@ -261,9 +260,13 @@ impl AuditRecord {
         self
     }
 
-    /// An estimate of the memory that the record holds, in bytes; what it shares with others is not counted.
+    /// An estimate of the memory that the record holds, in bytes, the allocator's share included; what it shares with
+    /// others is not counted.
     pub fn estimated_bytes(&self) -> usize {
-        size_of::<Self>() + self.pk.capacity() + self.description.capacity() + self.own.heap_bytes()
+        size_of::<Self>()
+            + allocated(self.pk.capacity())
+            + allocated(self.description.capacity())
+            + self.own.heap_bytes()
     }
 }
 

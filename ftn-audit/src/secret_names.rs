@@ -85,19 +85,31 @@ mod tests {
 
     #[test]
     fn secrets_are_told_by_whole_words() {
-        for name in ["password", "api_token", "password_hash", "stripe_secret_key", "pin", "user_otp", "PASSWORD"] {
+        for name in
+            ["password", "api_token", "password_hash", "stripe_secret_key", "pin", "user_otp", "PASSWORD"]
+        {
             assert!(looks_like_a_secret(name), "{name}");
         }
-        for name in ["token_count", "secretary_id", "shopping", "pinned", "keyboard", "spin", "title", "", "_", "7"] {
+        for name in
+            ["token_count", "secretary_id", "shopping", "pinned", "keyboard", "spin", "title", "", "_", "7"]
+        {
             assert!(!looks_like_a_secret(name), "{name}");
         }
     }
 
     #[test]
     fn camel_case_and_numbers_make_no_difference() {
-        for name in
-            ["apiToken", "APIToken", "userPIN", "ApiKey", "password2", "secret_1", "PasswordHash", "Api-Key", "pIN"]
-        {
+        for name in [
+            "apiToken",
+            "APIToken",
+            "userPIN",
+            "ApiKey",
+            "password2",
+            "secret_1",
+            "PasswordHash",
+            "Api-Key",
+            "pIN",
+        ] {
             assert_eq!(looks_like_a_secret(name), name != "pIN", "{name}");
         }
         for name in ["tokenCount", "secretaryId", "Pinned", "2pins", "token_2_count"] {

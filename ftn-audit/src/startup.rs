@@ -135,7 +135,8 @@ fn check_tables(models: &[&'static ModelInfo], report: &mut StartupReport) {
     }
     for ((_, table), models) in tables.into_iter().filter(|(_, models)| models.len() > 1) {
         let named = |models: &[&ModelInfo]| {
-            let named: Vec<_> = models.iter().map(|model| format!("`{}` at {}", model.name, place(model))).collect();
+            let named: Vec<_> =
+                models.iter().map(|model| format!("`{}` at {}", model.name, place(model))).collect();
             named.join(" and ")
         };
         let primary: Vec<_> = models.iter().copied().filter(|model| model.primary).collect();
@@ -274,11 +275,7 @@ fn check_routes(formatters: &[FormatterRegistration], routes: &[String], report:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        ColumnInfo,
-        hash::GivenKey,
-        model::Treatment,
-    };
+    use crate::{ColumnInfo, hash::GivenKey, model::Treatment};
 
     fn model(name: &str, treatment: Treatment, change: impl FnOnce(&mut ModelInfo)) -> &'static ModelInfo {
         let mut model = ModelInfo {
@@ -323,7 +320,7 @@ mod tests {
     fn a_hashed_column_needs_a_key() {
         let mut problems = Vec::new();
         let models = [model("A", Treatment::Hash, |_| {}), model("B", Treatment::Mask, |_| {})];
-        let (keys, _) = HashKeys::new(vec![GivenKey::new("k", [7; 16])], |_| None);
+        let (keys, _) = HashKeys::new(vec![GivenKey::new("k", [7; 16])], None);
         check_hash_keys(&models, &keys, &mut problems);
         assert_eq!(problems, [""; 0]);
         check_hash_keys(&models, &HashKeys::default(), &mut problems);

@@ -2,4 +2,6 @@
 
 mod database;
 mod entities;
+mod events;
 mod quick;
+mod settings;

@@ -48,7 +48,7 @@ impl Plain {
             }
             return None;
         };
-        if !audit.is_recording() {
+        if !audit.is_active() || !audit.records_hooks() {
             return None;
         }
         let backend = db.get_database_backend();

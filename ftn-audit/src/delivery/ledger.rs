@@ -17,6 +17,7 @@ use super::{
     ShutdownReport,
     fallback::{FallbackWriter, Load},
     send::Fate,
+    worker::later,
 };
 use crate::{
     Actor, AuditRecord,
@@ -206,16 +207,16 @@ impl Ledger {
             state.wake_at = 1;
             return if closing { Next::End } else { Next::Wait(None) };
         };
-        let ready_at = oldest.accepted + self.limits.linger;
+        let ready_at = later(oldest.accepted, self.limits.linger);
         let number = state.accepted - state.waiting.len() as u64;
         let ready = closing
             || state.waiting.len() >= self.limits.batch
             || number < state.hurry
             || self.half_full(&state)
-            || ready_at <= Instant::now();
+            || ready_at.is_some_and(|ready_at| ready_at <= Instant::now());
         if !ready {
             state.wake_at = self.limits.batch;
-            return Next::Wait(Some(ready_at));
+            return Next::Wait(ready_at);
         }
         state.wake_at = usize::MAX;
         let count = state.waiting.len().min(self.limits.batch);
@@ -235,8 +236,9 @@ impl Ledger {
     }
 
     /// Records of a flight have met their fate; those that failed are with the fallback when this returns. False
-    /// when the flight was seized: then nothing of it is the caller's business any more.
-    pub(super) fn settle(&self, taken: &Taken, range: Range<usize>, fate: Fate) -> bool {
+    /// when the flight was seized: then nothing of it is the caller's business any more. `firm`: the fallback takes
+    /// them whatever its bounds.
+    pub(super) fn settle(&self, taken: &Taken, range: Range<usize>, fate: Fate, firm: bool) -> bool {
         let mut state = self.lock();
         let Some(flight) = state.flights.get_mut(&taken.id) else {
             return false;
@@ -255,7 +257,7 @@ impl Ledger {
                 self.metrics.fail(reason, count);
                 state.count_closing(|tally| tally.failed += count as u64);
                 self.fallback
-                    .push(Load { records: taken.records.clone(), range, bytes: freed, reason }, true);
+                    .push(Load { records: taken.records.clone(), range, bytes: freed, reason }, firm);
             }
         }
         state.release(count, freed);

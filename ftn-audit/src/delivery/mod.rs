@@ -175,6 +175,14 @@ impl Delivery {
         }
     }
 
+    /// The bounds of the wait between attempts; those of the default queue where there is no queue.
+    pub(crate) fn backoff_bounds(&self) -> (Duration, Duration) {
+        match &self.mode {
+            Mode::Queue(queue) => (queue.backoff_initial, queue.backoff_max),
+            _ => Self::queue().backoff_bounds(),
+        }
+    }
+
     pub(crate) fn is_noop(&self) -> bool {
         matches!(self.mode, Mode::Noop)
     }

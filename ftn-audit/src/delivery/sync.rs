@@ -95,18 +95,18 @@ async fn fly(ledger: Arc<Ledger>, sink: Arc<dyn Sink>, log: Arc<AttemptLog>, lau
         let fate = match answer {
             Answer::Split => continue,
             Answer::Settled(fate, why) => {
-                log.settled(sink, part.range.len(), fate, why);
+                log.settled(sink, &taken.records[part.range.clone()], fate, why);
                 fate
             }
             // A sink that takes nothing now gets nothing more of this transaction either.
             Answer::Refused(refusal) => {
                 log.refused(sink, &part, &refusal, None);
-                ledger.settle(&taken, part.range.start..taken.records.len(), refusal.fate());
+                ledger.settle(&taken, part.range.start..taken.records.len(), refusal.fate(), false);
                 return;
             }
         };
         plan.settled(part.range.len());
-        if !ledger.settle(&taken, part.range, fate) {
+        if !ledger.settle(&taken, part.range, fate, false) {
             return;
         }
     }

@@ -17,7 +17,7 @@ use super::{
     log::{LogGate, Voice},
     send::{Answer, Backoff, Fate, Part, Plan, Refusal},
 };
-use crate::{metrics::Reason, sink::Sink};
+use crate::{AuditRecord, metrics::Reason, sink::Sink};
 
 /// A sink bounds its own time; this is for one that does not.
 pub(super) const ATTEMPT_LIMIT: Duration = Duration::from_secs(60);
@@ -105,7 +105,7 @@ impl Worker {
             let fate = match answer {
                 Answer::Split => continue,
                 Answer::Settled(fate, why) => {
-                    self.log.settled(sink, part.range.len(), fate, why);
+                    self.log.settled(sink, &taken.records[part.range.clone()], fate, why);
                     fate
                 }
                 Answer::Refused(refusal) => {
@@ -136,9 +136,9 @@ impl Worker {
                 *pace = Pace { hurried: true, ..Pace::default() };
             }
             let Some(turn) = pace.not_before else { return true };
-            let end = match part.attempts {
-                0 => turn,
-                _ => turn.min(taken.accepted[part.range.start] + self.settings.max_age),
+            let end = match later(taken.accepted[part.range.start], self.settings.max_age) {
+                Some(too_old) if part.attempts > 0 => turn.min(too_old),
+                _ => turn,
             };
             if end <= Instant::now() {
                 return true;
@@ -166,10 +166,9 @@ impl Worker {
     }
 
     async fn settle(&self, taken: &Taken, range: Range<usize>, fate: Fate) -> bool {
-        if let Fate::Failed(_) = fate {
-            self.ledger.fallback.room().await;
-        }
-        self.ledger.settle(taken, range, fate)
+        // With room seen, a batch may overshoot it: others can take the room in between.
+        let firm = matches!(fate, Fate::Failed(_)) && self.ledger.fallback.room().await;
+        self.ledger.settle(taken, range, fate, firm)
     }
 
     fn backoff(&self) -> Backoff {
@@ -184,7 +183,7 @@ impl Refusal {
     }
 }
 
-/// A wait can be longer than a clock can say; then it is as long as anyone will see.
+/// A moment after another. A wait can be longer than a clock can say; then it is as long as anyone will see.
 pub(super) fn later(now: Instant, wait: Duration) -> Option<Instant> {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
     now.checked_add(wait.min(YEAR))
@@ -204,25 +203,26 @@ impl AttemptLog {
             tracing::error!(
                 target: "ftn_audit::delivery",
                 sink = sink.name(), records, attempt = part.attempts + 1, wait_ms = wait, suppressed,
-                reason = short(&refusal.why),
+                why = short(&refusal.why),
                 "audit records cannot be delivered until an operator mends this"
             );
         } else {
             tracing::warn!(
                 target: "ftn_audit::delivery",
                 sink = sink.name(), records, attempt = part.attempts + 1, wait_ms = wait, suppressed,
-                reason = short(&refusal.why),
+                why = short(&refusal.why),
                 "an attempt to deliver audit records failed"
             );
         }
     }
 
-    pub(super) fn settled(&self, sink: &dyn Sink, records: usize, fate: Fate, why: Option<String>) {
-        let Fate::Failed(reason) = fate else { return };
-        let Some(suppressed) = self.0.pass(reason, records, Instant::now()) else { return };
+    pub(super) fn settled(&self, sink: &dyn Sink, records: &[AuditRecord], fate: Fate, why: Option<String>) {
+        let (Fate::Failed(reason), Some(first)) = (fate, records.first()) else { return };
+        let Some(suppressed) = self.0.pass(reason, records.len(), Instant::now()) else { return };
         tracing::warn!(
             target: "ftn_audit::delivery",
-            sink = sink.name(), records, suppressed, reason = reason.as_str(),
+            id = %first.id(), table = first.table(), event = first.event_type().as_str(),
+            sink = sink.name(), records = records.len(), suppressed, reason = reason.as_str(),
             why = short(why.as_deref().unwrap_or_default()),
             "the sink refused audit records for good"
         );

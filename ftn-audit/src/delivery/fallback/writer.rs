@@ -73,6 +73,8 @@ struct Line {
     done: u64,
     started: bool,
     closed: bool,
+    /// Someone waited in vain, and nothing was written since.
+    stuck: bool,
     /// Dropped for want of room, not yet mentioned.
     overflow: Option<Load>,
     overflowed: usize,
@@ -142,18 +144,24 @@ impl FallbackWriter {
         }
     }
 
-    /// Waits for room, but only so long: deliveries must not stand still behind a dead disk.
-    pub(in super::super) async fn room(&self) {
+    /// Waits for room, but only so long, and only once as long as nothing moves: deliveries must not stand still
+    /// behind a dead disk. Whether there was room.
+    pub(in super::super) async fn room(&self) -> bool {
         let waiting = async {
             loop {
                 let room = self.0.room.notified();
-                if self.0.lock().has_room() {
-                    return;
+                let (has_room, stuck) = self.0.lock().prospects();
+                if has_room || stuck {
+                    return has_room;
                 }
                 room.await;
             }
         };
-        let _ = tokio::time::timeout(FALLBACK_GRACE, waiting).await;
+        let room = tokio::time::timeout(FALLBACK_GRACE, waiting).await;
+        room.unwrap_or_else(|_| {
+            self.0.lock().stuck = true;
+            false
+        })
     }
 
     /// Blocks until everything that was given before is written; false at the deadline.
@@ -182,6 +190,10 @@ impl Line {
     fn has_room(&self) -> bool {
         self.records < MOST_RECORDS && self.bytes < MOST_BYTES
     }
+
+    fn prospects(&self) -> (bool, bool) {
+        (self.has_room(), self.stuck)
+    }
 }
 
 impl Shared {
@@ -201,6 +213,7 @@ impl Shared {
             line.records -= load.range.len();
             line.bytes -= load.bytes;
             line.done += 1;
+            line.stuck = false;
             drop(line);
             self.written.notify_all();
             self.room.notify_waiters();

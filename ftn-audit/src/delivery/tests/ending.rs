@@ -57,6 +57,22 @@ async fn an_answer_after_the_timeout_changes_nothing() {
 }
 
 #[tokio::test]
+async fn no_thread_stays_behind_with_a_sink_that_hangs() {
+    for delivery in [queue(), sync()] {
+        let bench = Bench::new(delivery, Script::new([], hang));
+        drop(bench.dispatcher.hand_over(records(0..3)));
+        bench.sink.wait_for_requests(1);
+        assert_eq!(bench.dispatcher.shutdown(Duration::ZERO).await, report(0, 0, 3));
+        drop(bench.dispatcher);
+        let start = Instant::now();
+        while Arc::strong_count(&bench.sink) > 1 {
+            assert!(start.elapsed() < PATIENCE);
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn shutdown_ends_a_wait_for_the_next_attempt() {
     let hour = Outcome::retry(Some(Duration::from_secs(3600)), "busy");
     let bench = Bench::new(

@@ -1,8 +1,13 @@
 use std::{fs, path::PathBuf};
 
 use super::*;
-use crate::delivery::log::LogGate;
-use crate::metrics::Reason;
+use crate::{
+    delivery::{
+        fallback::{FALLBACK_GRACE, FallbackWriter, Load},
+        log::LogGate,
+    },
+    metrics::Reason,
+};
 
 fn path(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("ftn-audit-{name}-{}", Uuid::now_v7()))
@@ -131,6 +136,13 @@ struct Stuck {
     lines: Listener,
 }
 
+impl Stuck {
+    fn release(&self) {
+        *self.released.0.lock().unwrap() = true;
+        self.released.1.notify_all();
+    }
+}
+
 impl tracing::Subscriber for Stuck {
     fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
         true
@@ -174,12 +186,44 @@ async fn a_fallback_that_is_stuck_stays_bounded_and_holds_nobody_up() {
     let lines = stuck.lines.lines("ftn_audit::delivery");
     assert!(!lines.is_empty() && lines.len() < 10, "{} lines", lines.len());
     assert!(lines[0].contains(r#"reason="fallback_full""#), "{}", lines[0]);
-    *stuck.released.0.lock().unwrap() = true;
-    stuck.released.1.notify_all();
+    stuck.release();
     bench.sink.release();
     bench.flush().await;
     let stats = bench.stats();
     assert_eq!(stats.delivered + stats.fallback + stats.dropped, 10_000);
+}
+
+#[tokio::test]
+async fn a_fallback_that_is_stuck_stays_bounded_in_sync_too() {
+    let stuck = Stuck::default();
+    let _guard = listen(stuck.clone());
+    let bench = Bench::with(sync(), Script::new([], refuse), Fallback::structured_log());
+    for start in (0..10_000).step_by(100) {
+        bench.give(start..start + 100).await;
+    }
+    let stats = bench.stats();
+    assert_eq!(stats.failed("retries_exhausted"), 10_000);
+    assert!(stats.failed("fallback_full") >= 5_000, "{stats:?}");
+    stuck.release();
+    bench.flush().await;
+    assert_eq!(bench.stats().fallback + bench.stats().dropped, 10_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deliveries_wait_once_for_a_fallback_that_is_stuck() {
+    let stuck = Stuck::default();
+    let _guard = listen(stuck.clone());
+    let writer = FallbackWriter::new(Fallback::structured_log(), Arc::default());
+    assert!(writer.room().await);
+    writer.push(Load::whole(records(0..5000), 0, Reason::Permanent), false);
+    let start = tokio::time::Instant::now();
+    assert!(!writer.room().await);
+    assert_eq!(start.elapsed().as_secs(), FALLBACK_GRACE.as_secs());
+    assert!(!writer.room().await);
+    assert_eq!(start.elapsed().as_secs(), FALLBACK_GRACE.as_secs());
+    stuck.release();
+    assert!(writer.wait_idle(Instant::now() + PATIENCE));
+    assert!(writer.room().await);
 }
 
 #[test]

@@ -167,6 +167,18 @@ async fn a_sink_that_panics_outside_of_its_future_ends_nothing() {
     assert_eq!(metrics.snapshot().failed("sink_panic"), 2);
 }
 
+#[tokio::test]
+async fn waits_without_end_can_be_asked_for() {
+    let forever = Outcome::retry(Some(Duration::MAX), "busy");
+    let delivery =
+        Delivery::queue().linger(Duration::MAX).max_age(Duration::MAX).backoff(Duration::MAX, Duration::MAX);
+    let bench = Bench::new(delivery, Script::new([Play::Say(forever)], |_| Play::Say(Outcome::Delivered)));
+    bench.give(0..3).await;
+    assert!(!bench.dispatcher.flush(Duration::from_millis(10)).await);
+    bench.sink.wait_for_requests(1);
+    assert_eq!(bench.dispatcher.shutdown(Duration::MAX).await.drained, 3);
+}
+
 #[test]
 fn waits_are_jittered_under_a_ceiling_that_doubles() {
     let ms = Duration::from_millis;

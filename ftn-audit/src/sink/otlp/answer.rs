@@ -96,7 +96,7 @@ impl<'a> Batch<'a> {
         for record in self.records {
             blank(&mut text, record.description());
             blank(&mut text, record.pk());
-            for (key, value) in record.flat_attributes().iter() {
+            for (key, value) in record.encoded_attributes().iter() {
                 if !HARMLESS.contains(&key) {
                     blank(&mut text, &value.to_string());
                 }
@@ -150,12 +150,16 @@ pub(super) fn no_answer(error: &(dyn Error + 'static), batch: &Batch<'_>) -> Out
             "no secure connection{text}; look at the certificate and the endpoint"
         ));
     }
-    Outcome::retry(None, format!("no answer from the collector{text}"))
+    Outcome::retry(
+        None,
+        format!("no answer from the collector{text}; if this lasts, look at the endpoint and its port"),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::AttributeValue;
 
     fn batch<'a>(records: &'a [AuditRecord], headers: &'a HeaderMap) -> Batch<'a> {
         Batch::new(records, headers)
@@ -167,6 +171,7 @@ mod tests {
         headers.insert("authorization", "Bearer hunter2".parse().unwrap());
         let records = [AuditRecord::event("update", "Person", "12345")
             .with_description("Ann moved")
+            .with_attribute(names::MODEL_PK, AttributeValue::Null)
             .with_attribute("audit.changeset.street.new", "Elm Road 7")];
         let batch = batch(&records, &headers);
         assert_eq!(

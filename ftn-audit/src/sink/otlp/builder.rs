@@ -155,7 +155,7 @@ impl OtlpBuilder {
             return Err(OtlpError::Feature { what: format!("the endpoint {endpoint}"), feature: "tls" });
         }
         #[cfg(feature = "tls")]
-        let certificate = self.certificate.as_deref().map(super::tls::certificates).transpose()?;
+        let certificates = self.certificate.as_deref().map(super::tls::certificates).transpose()?;
         let headers = headers::all(&self.headers)?;
         let transport = match self.protocol {
             #[cfg(feature = "otlp-grpc")]
@@ -165,16 +165,15 @@ impl OtlpBuilder {
                 self.timeout,
                 self.gzip,
                 #[cfg(feature = "tls")]
-                self.certificate,
+                certificates.and(self.certificate),
             )?),
             #[cfg(feature = "otlp-http")]
             Protocol::Http => Transport::Http(super::http::HttpTransport::new(
                 &endpoint,
                 headers.clone(),
-                self.timeout,
                 self.gzip,
                 #[cfg(feature = "tls")]
-                super::tls::client_config(endpoint.is_https(), certificate)?,
+                super::tls::client_config(endpoint.is_https(), certificates)?,
             )),
             #[cfg(not(all(feature = "otlp-grpc", feature = "otlp-http")))]
             protocol => return Err(feature_of(protocol)),

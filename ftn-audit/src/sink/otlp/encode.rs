@@ -1,4 +1,4 @@
-//! Records as OTLP log records, in the encoding `Flat`.
+//! Records as OTLP log records, as their encoding lays them out.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -54,7 +54,7 @@ pub(super) fn record_bytes(record: &AuditRecord) -> usize {
 
 pub(super) fn log_record(record: &AuditRecord, observed: u64) -> LogRecord {
     let attributes = record
-        .flat_attributes()
+        .encoded_attributes()
         .into_iter()
         .map(|(key, value)| KeyValue {
             key: key.into_owned(),

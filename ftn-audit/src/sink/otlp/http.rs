@@ -1,6 +1,6 @@
 //! OTLP over HTTP, as binary protobuf.
 
-use std::{io::Write, time::Duration};
+use std::io::Write;
 
 use ::http::{
     HeaderMap, HeaderValue,
@@ -25,7 +25,6 @@ const ANSWER_BYTES: usize = 64 * 1024;
 pub(super) struct HttpTransport {
     url: String,
     headers: HeaderMap,
-    timeout: Duration,
     gzip: bool,
     #[cfg(feature = "tls")]
     tls: rustls::ClientConfig,
@@ -36,7 +35,6 @@ impl HttpTransport {
     pub(super) fn new(
         endpoint: &Endpoint,
         mut headers: HeaderMap,
-        timeout: Duration,
         gzip: bool,
         #[cfg(feature = "tls")] tls: rustls::ClientConfig,
     ) -> Self {
@@ -48,7 +46,6 @@ impl HttpTransport {
         Self {
             url: endpoint.uri().to_string(),
             headers,
-            timeout,
             gzip,
             #[cfg(feature = "tls")]
             tls,
@@ -77,7 +74,7 @@ impl HttpTransport {
     }
 
     fn connect(&self) -> Result<(Client, Url), Outcome> {
-        let client = Client::builder().redirect(redirect::Policy::none()).timeout(self.timeout).no_gzip();
+        let client = Client::builder().redirect(redirect::Policy::none()).no_gzip();
         #[cfg(feature = "tls")]
         let client = client.tls_backend_preconfigured(self.tls.clone());
         let client = client

@@ -90,6 +90,7 @@ struct Inner {
 
 const USER_AGENT: &str = concat!("ftn-audit/", env!("CARGO_PKG_VERSION"));
 
+#[allow(clippy::large_enum_variant, reason = "one a sink, behind an `Arc`")]
 enum Transport {
     #[cfg(feature = "otlp-grpc")]
     Grpc(grpc::GrpcTransport),
