@@ -6,6 +6,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Error, Expr, ExprLit, Ident, Lit, LitStr, Path, Result, Token};
 
 use crate::errors::Errors;
+use crate::suggest::{did_you_mean, one_of};
 
 pub(crate) struct Word {
     pub(crate) ident: Ident,
@@ -62,6 +63,26 @@ impl Word {
             ));
         }
         Ok(text)
+    }
+
+    /// One of some fixed texts.
+    pub(crate) fn choice(&self, choices: &[&'static str]) -> Result<&'static str> {
+        let example = format!("\"{}\"", choices[0]);
+        let text = self.text(&example)?;
+        let value = text.value();
+        choices.iter().copied().find(|choice| *choice == value).ok_or_else(|| {
+            let quoted: Vec<String> =
+                choices.iter().map(|choice| format!("{} = \"{choice}\"", self.name())).collect();
+            Error::new_spanned(
+                &text,
+                format_args!(
+                    "unknown value `{value}` of `{}`{}; write {}",
+                    self.name(),
+                    did_you_mean(&value, choices.iter().copied()),
+                    one_of(quoted.iter().map(String::as_str)),
+                ),
+            )
+        })
     }
 
     pub(crate) fn path(&self, example: &str) -> Result<Path> {

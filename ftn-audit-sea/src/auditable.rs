@@ -1,20 +1,24 @@
 //! What the derive implements, and the inventory of audited entities.
 
-use std::{any::Any, borrow::Cow};
+use std::any::Any;
 
 use ftn_audit::{
-    AttributeValue, Change, ChangeFacts, Changeset, ColumnInfo, ModelInfo, Subject,
-    change::{AnyChange, ColumnChange},
-    model::Treatment,
+    AttributeValue, Audit, Change, ChangeFacts, Changeset, ColumnInfo, EventType, HiddenValues, ModelInfo,
+    Subject,
+    change::AnyChange,
+    model::{OnFailure, Treatment},
 };
 use sea_orm::{
-    ColumnTrait, Condition, DbErr, EntityTrait, FromQueryResult, IdenStatic, Iterable, ModelTrait,
-    PrimaryKeyToColumn, PrimaryKeyTrait, QueryResult, QueryTrait, RelationTrait, TryFromU64, Value,
+    ColumnTrait, ColumnType, Condition, DbErr, EntityTrait, FromQueryResult, IdenStatic, Iterable,
+    ModelTrait, PrimaryKeyToColumn, PrimaryKeyTrait, QueryResult, QueryTrait, RelationTrait, TryFromU64,
+    Value,
     sea_query::{IntoValueTuple, SelectStatement},
 };
 
-use crate::link::column_names;
-use crate::value::{attribute_value, same};
+use crate::{
+    link::{Link, column_names},
+    value::{add_hidden, attribute_value, same},
+};
 
 /// An entity whose changes are recorded. `#[derive(Auditable)]` implements it.
 #[diagnostic::on_unimplemented(
@@ -42,8 +46,16 @@ pub struct ColumnRules {
 pub struct Declaration<C: 'static> {
     /// The model's name in records; the table's in UpperCamelCase by default.
     pub name: Option<&'static str>,
-    /// Whether the rows only link two other models.
+    /// Whether the rows link two other models.
     pub junction: bool,
+    /// Whether records of the table follow this entity, of several on it.
+    pub primary: bool,
+    /// Whether columns that no attribute names are skipped.
+    pub allow: bool,
+    /// The column that marks a row as deleted.
+    pub soft_delete: Option<C>,
+    /// What becomes of a write whose record cannot be stored.
+    pub on_failure: Option<OnFailure>,
     /// The columns that carry an attribute.
     pub columns: Vec<(C, ColumnRules)>,
     /// Where the entity is defined.
@@ -57,6 +69,8 @@ pub struct AuditedEntity<E: EntityTrait> {
     model: ModelInfo,
     columns: Vec<E::Column>,
     keys: Vec<usize>,
+    soft_delete: Option<usize>,
+    problem: Option<String>,
 }
 
 impl<E: Auditable> AuditedEntity<E> {
@@ -65,9 +79,19 @@ impl<E: Auditable> AuditedEntity<E> {
         let entity = E::default();
         let table = entity.table_name();
         let columns: Vec<_> = E::Column::iter().collect();
-        let rules = |column: &E::Column| {
-            let declared = declaration.columns.iter().find(|(name, _)| name.as_str() == column.as_str());
-            declared.map(|(_, rules)| *rules).unwrap_or_default()
+        let position =
+            |column: &E::Column| columns.iter().position(|known| known.as_str() == column.as_str());
+        let keys: Vec<_> = E::PrimaryKey::iter().filter_map(|key| position(&key.into_column())).collect();
+        let soft_delete = declaration.soft_delete.as_ref().and_then(position);
+        let rules = |position: usize| {
+            let name = columns[position].as_str();
+            let declared = declaration.columns.iter().find(|(column, _)| column.as_str() == name);
+            let mut rules = declared.map(|(_, rules)| *rules).unwrap_or_default();
+            let named = rules.name.is_some() || rules.treatment != Treatment::Default;
+            if declaration.allow && !named && !keys.contains(&position) {
+                rules.treatment = Treatment::Skip;
+            }
+            rules
         };
         let references: Vec<String> = E::Relation::iter()
             .map(|relation| relation.def())
@@ -78,32 +102,51 @@ impl<E: Auditable> AuditedEntity<E> {
             name: declaration.name.map_or_else(|| upper_camel_case(table), str::to_owned),
             table,
             schema: entity.schema_name().map(|schema| &*schema.to_owned().leak()),
-            columns: columns
-                .iter()
-                .map(|column| {
-                    let rules = rules(column);
-                    let refers = references.iter().any(|reference| reference == column.as_str());
-                    ColumnInfo::new(column.as_str(), rules.name, rules.treatment, rules.ignore)
-                        .relationship(refers)
+            columns: (0..columns.len())
+                .map(|position| {
+                    let rules = rules(position);
+                    let name = columns[position].as_str();
+                    let refers = references.iter().any(|reference| reference == name);
+                    let mut column =
+                        ColumnInfo::new(name, rules.name, rules.treatment, rules.ignore).relationship(refers);
+                    column.ignored &= soft_delete != Some(position);
+                    column
                 })
                 .collect(),
             junction: declaration.junction,
+            primary: declaration.primary,
+            soft_delete: soft_delete.map(|position| columns[position].as_str()),
+            on_failure: declaration.on_failure,
             row: std::any::TypeId::of::<E::Model>(),
             file: declaration.file,
             line: declaration.line,
         };
-        let keys = E::PrimaryKey::iter()
-            .filter_map(|key| {
-                let key = key.into_column();
-                columns.iter().position(|column| column.as_str() == key.as_str())
+        let problem = soft_delete.and_then(|position| {
+            let column = columns[position].def();
+            let can_be_unset = column.is_null() || *column.get_column_type() == ColumnType::Boolean;
+            (!can_be_unset).then(|| {
+                format!(
+                    "`{}` at {}:{} says `soft_delete` of `{}`, which is never NULL or false: every row would count as \
+                     deleted",
+                    model.name, model.file, model.line, columns[position].as_str()
+                )
             })
-            .collect();
-        Self { model, columns, keys }
+        });
+        Self { model, columns, keys, soft_delete, problem }
     }
 
     /// The model, as records know it.
     pub fn model(&'static self) -> &'static ModelInfo {
         &self.model
+    }
+
+    /// Adds the values of a row's masked and hashed columns.
+    pub fn add_hidden_values(&self, row: &E::Model, hidden: &mut HiddenValues) {
+        for (info, column) in self.model.columns.iter().zip(&self.columns) {
+            if info.is_hidden() {
+                add_hidden(&row.get(*column), hidden);
+            }
+        }
     }
 
     pub(crate) fn row(&self, model: E::Model) -> Row {
@@ -140,6 +183,10 @@ pub(crate) trait AnyEntity: Send + Sync {
     fn model(&self) -> &'static ModelInfo;
     /// The positions of the key's columns.
     fn keys(&self) -> &[usize];
+    /// The position of the column that marks a row as deleted.
+    fn soft_delete(&self) -> Option<usize>;
+    /// What start-up has to say against the declaration.
+    fn problem(&self) -> Option<&str>;
     /// Every column of every row, as SeaORM itself selects them.
     fn select(&self) -> SelectStatement;
     /// Equality with a whole key.
@@ -159,6 +206,14 @@ impl<E: Auditable> AnyEntity for AuditedEntity<E> {
 
     fn keys(&self) -> &[usize] {
         &self.keys
+    }
+
+    fn soft_delete(&self) -> Option<usize> {
+        self.soft_delete
+    }
+
+    fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
     }
 
     fn select(&self) -> SelectStatement {
@@ -191,7 +246,7 @@ impl<E: Auditable> AnyEntity for AuditedEntity<E> {
     }
 }
 
-impl dyn AnyEntity {
+impl dyn AnyEntity + '_ {
     pub(crate) fn key_of(&self, row: &Row) -> Vec<Value> {
         self.keys().iter().map(|position| row.values[*position].clone()).collect()
     }
@@ -201,56 +256,75 @@ impl dyn AnyEntity {
         self.keys().iter().map(|position| columns[*position].sql_name)
     }
 
-    /// A key as records have it: `1,2` for a composite one, `***` for a masked column.
-    pub(crate) fn key_text(&self, key: &[Value]) -> String {
+    /// A key as records have it: `1,2` for a composite one, hidden columns hashed or `***`.
+    pub(crate) fn key_text(&self, audit: &Audit, key: &[Value]) -> String {
         let columns = &self.model().columns;
-        let parts: Vec<Cow<'_, str>> = self
+        let parts: Vec<_> = self
             .keys()
             .iter()
             .zip(key)
-            .map(|(position, value)| {
-                if columns[*position].masked {
-                    "***".into()
-                } else {
-                    attribute_value(value).to_string().into()
-                }
-            })
+            .map(|(position, value)| audit.key_value(&columns[*position], attribute_value(value)).to_string())
             .collect();
         parts.join(",")
     }
 
+    /// The values of a key that must not show.
+    pub(crate) fn hidden_key(&self, key: &[Value]) -> HiddenValues {
+        let columns = &self.model().columns;
+        let mut hidden = HiddenValues::default();
+        for (_, value) in self.keys().iter().zip(key).filter(|(position, _)| columns[**position].is_hidden())
+        {
+            hidden.add_key(&attribute_value(value));
+        }
+        hidden
+    }
+
+    /// What an update is: a deletion or a restoration where it turned the column that marks rows as deleted.
+    pub(crate) fn event(&self, event: EventType, old: Option<&Row>, new: Option<&Row>) -> EventType {
+        let (Some(position), Some(old), Some(new)) = (self.soft_delete(), old, new) else { return event };
+        let set = |row: &Row| {
+            let value = &row.values[position];
+            *value != value.as_null() && *value != Value::Bool(Some(false))
+        };
+        match (set(old), set(new)) {
+            (false, true) if event == EventType::Update => EventType::Deletion,
+            (true, false) if event == EventType::Update => EventType::Restoration,
+            _ => event,
+        }
+    }
+
     /// What differs between two rows; all of the one there is, for a creation or a deletion. `None` when only
-    /// ignored columns differ, or nothing. Without `relationships`, foreign keys do not count.
-    pub(crate) fn changeset(
-        &self,
-        old: Option<&Row>,
-        new: Option<&Row>,
-        relationships: bool,
-    ) -> Option<Changeset> {
-        let counts = |column: &ColumnInfo| relationships || !column.relationship;
+    /// ignored columns differ, or nothing. Foreign keys do not count where the handle leaves them out. The keys by which
+    /// a junction links are no part of what differs: a change of those is another link.
+    pub(crate) fn changeset(&self, audit: &Audit, old: Option<&Row>, new: Option<&Row>) -> Option<Changeset> {
+        let relationships = audit.records_relationships();
         let columns = self.model().columns.iter().enumerate();
-        let columns = columns.filter(|(_, column)| !column.skipped && counts(column));
+        let columns = columns.filter(|(_, column)| relationships || !column.relationship);
         let value = |row: &Row, position: usize| attribute_value(&row.values[position]);
         match (old, new) {
             (Some(old), Some(new)) => {
-                let changed = |position: usize| !same(&old.values[position], &new.values[position]);
-                let skipped = self.model().columns.iter().enumerate();
-                let hidden = skipped.filter(|(_, column)| column.skipped && !column.ignored);
-                let hidden = hidden.into_iter().any(|(position, _)| changed(position));
+                let mut any = false;
                 let changes: Changeset = columns
-                    .filter(|(position, column)| !column.ignored && changed(*position))
+                    .filter(|(position, column)| {
+                        !column.ignored
+                            && !same(&old.values[*position], &new.values[*position])
+                            && !(self.model().junction && Link::links_by(self, column.sql_name))
+                    })
+                    .inspect(|_| any = true)
+                    .filter(|(_, column)| !column.skipped)
                     .map(|(position, column)| {
-                        ColumnChange::new(column, Some(value(old, position)), Some(value(new, position)))
+                        audit.column_change(column, Some(value(old, position)), Some(value(new, position)))
                     })
                     .collect();
-                (hidden || !changes.is_empty()).then_some(changes)
+                any.then_some(changes)
             }
             (old, new) => {
                 let one = |row: Option<&Row>, position| row.map(|row| value(row, position)).filter(not_null);
-                let changes = columns.filter_map(|(position, column)| {
-                    let (old, new) = (one(old, position), one(new, position));
-                    (old.is_some() || new.is_some()).then(|| ColumnChange::new(column, old, new))
-                });
+                let changes =
+                    columns.filter(|(_, column)| !column.skipped).filter_map(|(position, column)| {
+                        let (old, new) = (one(old, position), one(new, position));
+                        (old.is_some() || new.is_some()).then(|| audit.column_change(column, old, new))
+                    });
                 Some(changes.collect())
             }
         }

@@ -84,7 +84,7 @@ pub mod prelude {
 
 /// What an entity's module needs.
 pub mod entity {
-    pub use ftn_audit_macros::Auditable;
+    pub use ftn_audit_macros::{Auditable, audited};
 }
 
 /// What the macros write refers to. Not for use by hand: it changes without notice.
@@ -92,16 +92,16 @@ pub mod entity {
 pub mod private {
     pub use async_trait;
     pub use ftn_audit::{
-        Change, Formatted, ModelInfo, Subject,
+        Change, Formatted, HiddenValues, ModelInfo, Subject,
         formatter::{AnnotatedFormatter, FormatterDefault, FormatterRegistration, FunctionFormatter, Rule},
-        model::{ColumnName, Treatment},
+        model::{ColumnName, OnFailure, Treatment},
     };
     pub use inventory;
     pub use sea_orm;
 
     pub use crate::{
         auditable::{Auditable, AuditedEntity, ColumnRules, Declaration, EntityRegistration},
-        hooks,
+        hooks::{self, AuditedHooks, audited_hooks},
         link::LinkRegistration,
     };
 

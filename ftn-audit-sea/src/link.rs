@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ftn_audit::{LinkAction, startup::StartupReport};
+use ftn_audit::{AttributeValue, Audit, HiddenValues, LinkAction, startup::StartupReport};
 use sea_orm::{
     EntityTrait, Identity, Related, RelatedSelfVia, RelationDef, Value,
     sea_query::{DynIden, TableRef},
@@ -133,7 +133,17 @@ pub(crate) struct LinkedKeys {
     pub(crate) link: &'static Link,
     pub(crate) action: LinkAction,
     pub(crate) owner: Vec<Value>,
-    pub(crate) keys: Vec<ftn_audit::AttributeValue>,
+    pub(crate) keys: Vec<AttributeValue>,
+    /// The values of hidden keys, the owner's and the linked ones'.
+    pub(crate) hidden: HiddenValues,
+}
+
+impl LinkedKeys {
+    /// Adds the links that another statement added or removed.
+    pub(crate) fn extend(&mut self, more: Self) {
+        self.keys.extend(more.keys);
+        self.hidden.extend(more.hidden);
+    }
 }
 
 impl Link {
@@ -153,35 +163,82 @@ impl Link {
         junction: &'static dyn AnyEntity,
         rows: &[&Row],
         action: LinkAction,
+        audit: &Audit,
     ) -> Vec<LinkedKeys> {
         let mut changes = Vec::new();
         for link in registry().links(junction.model().table) {
             let mut owners: BTreeMap<String, LinkedKeys> = BTreeMap::new();
             for row in rows {
-                let (owner, target) =
-                    (values(junction, row, &link.owner_columns), values(junction, row, &link.target_columns));
-                let key = match target.as_slice() {
-                    [one] => attribute_value(one),
-                    many => {
-                        let parts: Vec<_> =
-                            many.iter().map(|value| attribute_value(value).to_string()).collect();
-                        parts.join(",").into()
-                    }
-                };
-                owners
-                    .entry(link.owner.key_text(&owner))
-                    .or_insert_with(|| LinkedKeys { link, action, owner, keys: Vec::new() })
-                    .keys
-                    .push(key);
+                let owner = values(junction, row, &link.owner_columns);
+                let linked = owners.entry(plain_text(&owner)).or_insert_with(|| LinkedKeys {
+                    link,
+                    action,
+                    hidden: link.owner.hidden_key(&owner),
+                    owner,
+                    keys: Vec::new(),
+                });
+                let key = link.target_key(junction, row, audit, &mut linked.hidden);
+                linked.keys.push(key);
             }
             changes.extend(owners.into_values());
         }
         changes
     }
+
+    /// Whether a junction's column is one of the keys by which it links.
+    pub(crate) fn links_by(junction: &dyn AnyEntity, column: &str) -> bool {
+        junction.key_names().any(|key| key == column)
+            || registry().links(junction.model().table).iter().any(|link| {
+                link.owner_columns.iter().chain(&link.target_columns).any(|known| known == column)
+            })
+    }
+
+    /// The key of the row that is linked to, hidden where the junction or the row's own entity hides it.
+    fn target_key(
+        &self,
+        junction: &'static dyn AnyEntity,
+        row: &Row,
+        audit: &Audit,
+        hidden: &mut HiddenValues,
+    ) -> AttributeValue {
+        let target = registry()
+            .table(None, &self.target)
+            .filter(|target| target.keys().len() == self.target_columns.len());
+        let columns = self.target_columns.iter().filter_map(|name| position(junction, name)).enumerate();
+        let mut parts: Vec<_> = columns
+            .map(|(index, position)| {
+                let value = attribute_value(&row.values[position]);
+                let own = &junction.model().columns[position];
+                let column = match target.map(|target| &target.model().columns[target.keys()[index]]) {
+                    Some(column) if !own.is_hidden() => column,
+                    _ => own,
+                };
+                if column.is_hidden() {
+                    hidden.add_key(&value);
+                }
+                audit.key_value(column, value)
+            })
+            .collect();
+        match parts.len() {
+            1 => parts.remove(0),
+            _ => parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",").into(),
+        }
+    }
+}
+
+/// What tells owners apart, also those whose keys records do not show.
+fn plain_text(key: &[Value]) -> String {
+    key.iter().map(|value| attribute_value(value).to_string()).collect::<Vec<_>>().join(",")
+}
+
+fn position(entity: &dyn AnyEntity, column: &str) -> Option<usize> {
+    entity.model().columns.iter().position(|known| known.sql_name == column)
 }
 
 fn values(junction: &'static dyn AnyEntity, row: &Row, columns: &[String]) -> Vec<Value> {
-    let position =
-        |column: &String| junction.model().columns.iter().position(|known| known.sql_name == column.as_str());
-    columns.iter().filter_map(position).map(|position| row.values[position].clone()).collect()
+    columns
+        .iter()
+        .filter_map(|name| position(junction, name))
+        .map(|position| row.values[position].clone())
+        .collect()
 }

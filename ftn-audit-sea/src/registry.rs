@@ -36,15 +36,31 @@ pub(crate) fn registry() -> &'static Registry {
 
 impl Registry {
     /// The entity of a table as a statement names it. Where the statement or the entity names no schema, the table
-    /// alone decides; letter case does only where two tables differ in nothing else.
+    /// alone decides; letter case does only where two tables differ in nothing else. Of several entities on one table
+    /// it is the primary one.
     pub(crate) fn table(&self, schema: Option<&str>, table: &str) -> Option<&'static dyn AnyEntity> {
         let found = self.tables.get(&table.to_ascii_lowercase())?;
         let fits = |entity: &&&'static dyn AnyEntity| match (schema, entity.model().schema) {
             (Some(schema), Some(declared)) => schema.eq_ignore_ascii_case(declared),
             _ => true,
         };
-        let exact = found.iter().filter(fits).find(|entity| entity.model().table == table);
-        exact.or_else(|| found.iter().find(fits)).copied()
+        let exact = |entity: &&&'static dyn AnyEntity| entity.model().table == table;
+        let primary = |entity: &&&'static dyn AnyEntity| entity.model().primary;
+        let fitting = || found.iter().filter(fits);
+        fitting()
+            .filter(exact)
+            .find(primary)
+            .or_else(|| fitting().find(exact))
+            .or_else(|| fitting().find(primary))
+            .or_else(|| fitting().next())
+            .copied()
+    }
+
+    /// The entity that records of an entity's table follow, when both name rows by the same key.
+    pub(crate) fn leading(&self, entity: &'static dyn AnyEntity) -> &'static dyn AnyEntity {
+        self.table(entity.model().schema, entity.model().table)
+            .filter(|leading| leading.key_names().eq(entity.key_names()))
+            .unwrap_or(entity)
     }
 
     pub(crate) fn links(&self, junction: &str) -> &[Link] {
@@ -72,7 +88,15 @@ impl Registry {
 inventory::submit! {
     StartupCheck(|report| {
         for registration in inventory::iter::<EntityRegistration> {
-            report.model(registration.entity().model());
+            let entity = registration.entity();
+            report.model(entity.model());
+            if let Some(problem) = entity.problem() {
+                report.problem(problem);
+            }
+            let model = entity.model();
+            if model.junction && model.columns.iter().all(|column| Link::links_by(entity, column.sql_name)) {
+                report.silent_junction(model);
+            }
         }
         LinkRegistration::check(report);
     })

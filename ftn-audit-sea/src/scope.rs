@@ -185,7 +185,11 @@ impl Scope {
     /// Whether there are statements that were given up.
     pub(crate) fn has_interrupted(&self) -> bool {
         let state = self.state();
-        state.frames.iter().flat_map(|frame| &frame.entries).any(|entry| matches!(entry, Entry::Interrupted(_)))
+        state
+            .frames
+            .iter()
+            .flat_map(|frame| &frame.entries)
+            .any(|entry| matches!(entry, Entry::Interrupted(_)))
     }
 
     /// How many frames there are.

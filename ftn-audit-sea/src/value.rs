@@ -1,6 +1,6 @@
 //! From SeaORM's values to values of a record.
 
-use ftn_audit::AttributeValue;
+use ftn_audit::{AttributeValue, HiddenValues};
 use sea_orm::{
     Value,
     sea_query::{OptionEnum, PostgresQueryBuilder, QueryBuilder},
@@ -44,6 +44,16 @@ pub(crate) fn attribute_value(value: &Value) -> AttributeValue {
         Value::Uuid(value) => text(value.as_ref()),
         #[cfg(feature = "with-rust_decimal")]
         Value::Decimal(value) => text(value.as_ref()),
+        #[cfg(feature = "with-bigdecimal")]
+        Value::BigDecimal(value) => value.as_deref().map(|value| value.to_plain_string()).into(),
+        #[cfg(feature = "with-ipnetwork")]
+        Value::IpNetwork(value) => text(value.as_ref()),
+        #[cfg(feature = "with-mac_address")]
+        Value::MacAddress(value) => text(value.as_ref()),
+        #[cfg(feature = "postgres-array")]
+        Value::Array(_, Some(values)) => AttributeValue::List(values.iter().map(attribute_value).collect()),
+        #[cfg(feature = "postgres-array")]
+        Value::Array(_, None) => AttributeValue::Null,
         // What is left depends on SeaORM's features.
         #[allow(unreachable_patterns)]
         value if *value == value.as_null() => AttributeValue::Null,
@@ -52,9 +62,48 @@ pub(crate) fn attribute_value(value: &Value) -> AttributeValue {
     }
 }
 
-#[cfg(any(feature = "with-chrono", feature = "with-uuid", feature = "with-rust_decimal"))]
+#[cfg(any(
+    feature = "with-chrono",
+    feature = "with-uuid",
+    feature = "with-rust_decimal",
+    feature = "with-ipnetwork",
+    feature = "with-mac_address"
+))]
 fn text(value: Option<&impl ToString>) -> AttributeValue {
     value.map(ToString::to_string).into()
+}
+
+/// Adds a value that must not show, by the texts in which a formatter may write it: as records carry it, and as the
+/// value's own type displays it.
+pub(crate) fn add_hidden(value: &Value, hidden: &mut HiddenValues) {
+    hidden.add(&attribute_value(value));
+    match value {
+        Value::Bytes(Some(bytes)) => {
+            if let Ok(text) = std::str::from_utf8(bytes) {
+                hidden.add_text(text);
+            }
+        }
+        #[cfg(feature = "with-uuid")]
+        Value::Uuid(Some(value)) => hidden.add_text(&value.simple().to_string()),
+        #[cfg(feature = "with-chrono")]
+        Value::ChronoDateTime(Some(value)) => hidden.add_text(&value.to_string()),
+        #[cfg(feature = "with-chrono")]
+        Value::ChronoDateTimeUtc(Some(value)) => {
+            hidden.add_text(&value.to_string());
+            hidden.add_text(&format!("{value:?}"));
+        }
+        #[cfg(feature = "with-chrono")]
+        Value::ChronoDateTimeWithTimeZone(Some(value)) => hidden.add_text(&value.to_string()),
+        #[cfg(feature = "with-time")]
+        Value::TimeTime(Some(value)) => hidden.add_text(&value.to_string()),
+        #[cfg(feature = "with-time")]
+        Value::TimeDateTime(Some(value)) => hidden.add_text(&value.to_string()),
+        #[cfg(feature = "with-time")]
+        Value::TimeDateTimeWithTimeZone(Some(value)) => hidden.add_text(&value.to_string()),
+        #[cfg(feature = "postgres-array")]
+        Value::Array(_, Some(values)) => values.iter().for_each(|value| add_hidden(value, hidden)),
+        _ => {}
+    }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -10,15 +10,17 @@ use std::{
 use uuid::Uuid;
 
 use crate::{
-    Attributes, AuditContext, AuditRecord, Delivery, EventType, Fallback, ModelInfo, ShutdownReport, Stats,
-    attribute_names as names,
+    AttributeValue, Attributes, AuditContext, AuditRecord, ColumnInfo, Delivery, EventType, Fallback,
+    ModelInfo, ShutdownReport, Stats, attribute_names as names,
     builder::Switches,
-    change::AnyChange,
+    change::{AnyChange, ColumnChange},
     cut::cut,
     delivery::Dispatcher,
     formatter::{AnyFormatter, FormatterIndex},
+    hidden::blank_formatted,
     layout::Layout,
     metrics::Metrics,
+    model::MASK,
     record::Place,
     sink::{ServiceInfo, Sink},
     startup::Discovery,
@@ -88,7 +90,11 @@ impl Audit {
         discovery: &Discovery,
     ) -> Self {
         let index = FormatterIndex::new(&discovery.formatters);
-        let description = describe(&service, sink.as_deref(), &delivery, &fallback, discovery, &index);
+        let mut description = describe(&service, sink.as_deref(), &delivery, &fallback, discovery, &index);
+        let keys = &switches.keys;
+        if !keys.is_empty() {
+            let _ = writeln!(description, "hash keys: {}", keys.ids().collect::<Vec<_>>().join(", "));
+        }
         let Some(sink) = sink.filter(|_| !delivery.is_noop()) else {
             return Self(None);
         };
@@ -171,6 +177,48 @@ impl Audit {
         })
     }
 
+    /// The hashes of a value under every configured key, the signing one first: by these, records of a hashed column
+    /// are found again. Empty without a key.
+    ///
+    /// ```
+    /// # use ftn_audit::{Audit, Delivery, sink::MemorySink};
+    /// # fn main() -> Result<(), ftn_audit::StartupError> {
+    /// let audit = Audit::builder()
+    ///     .sink(MemorySink::new())
+    ///     .delivery(Delivery::sync())
+    ///     .hash_key("2026", "a secret of at least 16 bytes")
+    ///     .build()?;
+    /// assert!(audit.hashes_of("ann@example.org")[0].starts_with("hmac:2026:"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn hashes_of(&self, value: impl Into<AttributeValue>) -> Vec<String> {
+        self.0.as_ref().map(|inner| inner.switches.keys.all(&value.into().to_string())).unwrap_or_default()
+    }
+
+    /// For capture: the change of one column, with values masked or hashed as the column's declaration wants it.
+    pub fn column_change(
+        &self,
+        column: &'static ColumnInfo,
+        old: Option<AttributeValue>,
+        new: Option<AttributeValue>,
+    ) -> ColumnChange {
+        match &self.0 {
+            Some(inner) => ColumnChange::treated(column, old, new, &inner.switches.keys),
+            None => ColumnChange::new(column, old, new),
+        }
+    }
+
+    /// For capture: a key column's value as records show it. A hidden one is hashed, so that the row can be told from
+    /// others; without a key it is masked.
+    pub fn key_value(&self, column: &ColumnInfo, value: AttributeValue) -> AttributeValue {
+        if !column.is_hidden() || value.is_null() {
+            return value;
+        }
+        let hash = self.0.as_ref().and_then(|inner| inner.switches.keys.sign(&value.to_string()));
+        hash.map_or_else(|| MASK.into(), Into::into)
+    }
+
     /// For capture: describes a change. `None` when nothing is recorded.
     pub fn compose(&self, change: &dyn AnyChange, origin: &Origin) -> Option<AuditRecord> {
         let inner = self.0.as_ref()?;
@@ -182,8 +230,13 @@ impl Audit {
         });
         let formatted = formatter.map(|(formatter, typed)| inner.run(formatter, typed, facts.model));
         let failed = matches!(formatted, Some(None));
-        let (description, mut own) =
-            formatted.flatten().unwrap_or_else(|| (facts.default_description(), facts.default_attributes()));
+        let (description, mut own) = match formatted.flatten() {
+            Some((mut description, mut own)) => {
+                blank_formatted(change, &mut description, &mut own);
+                (description, own)
+            }
+            None => (facts.default_description(), facts.default_attributes()),
+        };
         let formatted = own.len();
         facts.put_identity(&mut own);
         facts.put_marks(&mut own);
@@ -216,7 +269,9 @@ impl Audit {
             place: None,
         };
         cut(&mut record, inner.switches.record_bytes);
-        Some(self.place(record, context))
+        let mut record = self.place(record, context);
+        facts.hidden_key.blank_shared(&mut record.context, names::URL_PATH);
+        Some(record)
     }
 
     /// Fills in who and where, and counts the record.
@@ -309,11 +364,21 @@ fn describe_model(model: &ModelInfo) -> String {
     if model.junction {
         line.push_str(" junction");
     }
+    if model.primary {
+        line.push_str(" primary");
+    }
+    if let Some(column) = model.soft_delete {
+        let _ = write!(line, " soft_delete {column}");
+    }
+    if let Some(on_failure) = model.on_failure {
+        let _ = write!(line, " on_failure {}", on_failure.as_str());
+    }
     for column in &model.columns {
         let how = match column {
             column if column.skipped => "skip",
             column if column.masked_unasked => "mask unasked",
             column if column.masked => "mask",
+            column if column.hashed => "hash",
             column if column.ignored => "ignore",
             _ => continue,
         };

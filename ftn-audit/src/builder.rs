@@ -6,9 +6,10 @@ use crate::{
     Audit, Delivery, Fallback, StartupError,
     environment::Environment,
     formatter::{AnnotatedFormatter, FormatterRegistration},
+    hash::{GivenKey, HashKeys},
     layout::{ActorField, Encoding, Layout},
     sink::{ServiceInfo, Sink},
-    startup::Discovery,
+    startup::{Discovery, check_delivery, check_hash_keys},
 };
 
 /// Gathers settings, then checks them and everything that the linked crates registered.
@@ -30,6 +31,7 @@ use crate::{
 /// | `ENCODING` | flat, nested, json, seed | [`encoding`](Self::encoding) |
 /// | `MAX_ATTRIBUTES`, `RECORD_BYTES` | from 1 | [`max_attributes`](Self::max_attributes), [`record_bytes`](Self::record_bytes) |
 /// | `ACTOR_FIELDS` | of id, email, name, separated by commas; none | [`actor_fields`](Self::actor_fields) |
+/// | `HASH_KEY` | `id:secret`, several separated by commas | [`hash_key`](Self::hash_key) |
 /// | `CHANGESET_CHECK_RELATIONSHIP` | true, false | [`changeset_relationships`](Self::changeset_relationships) |
 ///
 /// ```
@@ -57,12 +59,12 @@ pub struct AuditBuilder {
     locked: bool,
     environment: Lookup,
     formatters: Vec<FormatterRegistration>,
+    hash_keys: Vec<GivenKey>,
 }
 
 type Lookup = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// What capture asks the handle.
-#[derive(Clone, Copy)]
 pub(crate) struct Switches {
     /// Whether hooks on plain connections record.
     pub(crate) hooks: bool,
@@ -70,6 +72,8 @@ pub(crate) struct Switches {
     pub(crate) relationships: bool,
     /// How many bytes the texts of a record may have together.
     pub(crate) record_bytes: usize,
+    /// What hashed columns are hashed with.
+    pub(crate) keys: HashKeys,
 }
 
 impl Audit {
@@ -84,11 +88,17 @@ impl Audit {
             strict: true,
             discover: true,
             enabled: true,
-            switches: Switches { hooks: true, relationships: true, record_bytes: 64 * 1024 },
+            switches: Switches {
+                hooks: true,
+                relationships: true,
+                record_bytes: 64 * 1024,
+                keys: HashKeys::default(),
+            },
             layout: Layout::default(),
             locked: false,
             environment: Box::new(|variable| std::env::var(variable).ok()),
             formatters: Vec::new(),
+            hash_keys: Vec::new(),
         }
     }
 }
@@ -241,12 +251,27 @@ impl AuditBuilder {
         if let Some(bytes) = environment.number("RECORD_BYTES") {
             self.switches.record_bytes = bytes;
         }
-        environment.into_problems()
+        let (keys, problems) =
+            HashKeys::new(std::mem::take(&mut self.hash_keys), environment.find("HASH_KEY"));
+        self.switches.keys = keys;
+        let mut all = environment.into_problems();
+        all.extend(problems);
+        all
     }
 
     /// Adds a formatter by its type: names its crate, so that the linker keeps it, and works without discovery.
     pub fn formatter<F: AnnotatedFormatter>(mut self) -> Self {
         self.formatters.push(F::REGISTRATION);
+        self
+    }
+
+    /// Adds a key for `#[audit(hash)]`: its id stands in every hash that it made, its secret has at least 16 bytes.
+    ///
+    /// The first key signs; the others are those that older records were signed with, for
+    /// [`hashes_of`](Audit::hashes_of). Keys of the environment come before these: `FTN_AUDIT_HASH_KEY`, else
+    /// `AUDIT_HASH_KEY`, as `id:secret`, several with commas between.
+    pub fn hash_key(mut self, id: impl Into<String>, secret: impl AsRef<[u8]>) -> Self {
+        self.hash_keys.push(GivenKey::new(id, secret));
         self
     }
 
@@ -261,6 +286,10 @@ impl AuditBuilder {
         let mut discovery = Discovery::new(self.discover, self.formatters.clone(), &self.routes);
         refused.extend(self.delivery.problems());
         let noop = self.delivery.is_noop();
+        if self.enabled && !noop {
+            check_hash_keys(&discovery.models, &self.switches.keys, &mut discovery.problems);
+            check_delivery(&discovery.models, &self.delivery, &mut discovery.problems);
+        }
         if self.sink.is_none() && !noop {
             discovery.problems.push(
                 "no sink: say where records end with `.sink(..)`, or that they end nowhere with \

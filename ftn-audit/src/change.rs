@@ -2,7 +2,10 @@
 
 use std::any::Any;
 
-use crate::{AttributeValue, Attributes, AuditContext, EventType, attribute_names as names, model::*};
+use crate::{
+    AttributeValue, Attributes, AuditContext, EventType, HiddenValues, attribute_names as names,
+    hash::HashKeys, model::*,
+};
 
 /// One changed column: what it was and what it is. A side is `None` where the event has none (creation, deletion) or
 /// where capture could not know it.
@@ -14,14 +17,31 @@ pub struct ColumnChange {
 }
 
 impl ColumnChange {
-    /// A change of a column, masked as the column's declaration wants it.
+    /// A change of a column, with values hidden as the column's declaration wants it. Without a handle there is no key
+    /// to hash with, so a hashed column is masked; capture asks [`Audit::column_change`](crate::Audit::column_change).
     pub fn new(
         column: &'static ColumnInfo,
         old: Option<AttributeValue>,
         new: Option<AttributeValue>,
     ) -> Self {
+        Self::treated(column, old, new, &HashKeys::default())
+    }
+
+    pub(crate) fn treated(
+        column: &'static ColumnInfo,
+        old: Option<AttributeValue>,
+        new: Option<AttributeValue>,
+        keys: &HashKeys,
+    ) -> Self {
         let treat = |value: Option<AttributeValue>| {
-            value.map(|value| if column.masked && !value.is_null() { MASK.into() } else { value })
+            value.map(|value| match column {
+                _ if value.is_null() => value,
+                column if column.hashed => {
+                    keys.sign(&value.to_string()).unwrap_or_else(|| MASK.to_owned()).into()
+                }
+                column if column.masked => MASK.into(),
+                _ => value,
+            })
         };
         Self { column, old: treat(old), new: treat(new) }
     }
@@ -153,6 +173,8 @@ pub struct ChangeFacts {
     pub changeset: Changeset,
     /// Which links changed.
     pub link: Option<LinkChange>,
+    /// The values of masked and hashed key columns: of this row's key, and of linked ones.
+    pub hidden_key: HiddenValues,
     /// What capture could not confirm, and where it came from.
     pub marks: Marks,
     /// The context of the change, if there is one.
@@ -186,6 +208,7 @@ impl ChangeFacts {
                 format!("Updated {model} #{pk} ({names})")
             }
             (EventType::Deletion, _) => format!("Deleted {model} #{pk}"),
+            (EventType::Restoration, _) => format!("Restored {model} #{pk}"),
             (_, Some(link)) => format!("{} on {model} #{pk}.{}", link.action.as_str(), link.field),
             (EventType::UnparsedWrite, _) => format!("Unparsed write to {model}"),
             (event, _) if pk.is_empty() => format!("{event} on {model}"),
@@ -275,7 +298,8 @@ impl<M: Subject> Change<M> {
         Self { facts, old, new }
     }
 
-    /// The row the event is about: the new one, or the old one of a deletion; the owner of changed links.
+    /// The row the event is about: the new one, or the old one of a deletion that removed it; the owner of changed
+    /// links.
     ///
     /// # Panics
     ///
@@ -342,6 +366,8 @@ pub trait AnyChange: Send + Sync {
     fn facts(&self) -> &ChangeFacts;
     /// The `Change<M>`, if there is a row for a custom formatter to look at.
     fn typed(&self) -> Option<&dyn Any>;
+    /// Adds the values of the rows' masked and hashed columns.
+    fn add_hidden_values(&self, hidden: &mut HiddenValues);
 }
 
 impl<M: Subject> AnyChange for Change<M> {
@@ -351,6 +377,12 @@ impl<M: Subject> AnyChange for Change<M> {
 
     fn typed(&self) -> Option<&dyn Any> {
         self.rows().map(|_| self as &dyn Any)
+    }
+
+    fn add_hidden_values(&self, hidden: &mut HiddenValues) {
+        for row in self.old.iter().chain(&self.new) {
+            row.add_hidden_values(hidden);
+        }
     }
 }
 
@@ -363,6 +395,8 @@ impl AnyChange for ChangeFacts {
     fn typed(&self) -> Option<&dyn Any> {
         None
     }
+
+    fn add_hidden_values(&self, _: &mut HiddenValues) {}
 }
 
 #[cfg(test)]

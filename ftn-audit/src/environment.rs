@@ -23,7 +23,7 @@ impl<'a> Environment<'a> {
     }
 
     /// The value of a setting and the variable it stands in. An empty variable is none.
-    fn find(&self, setting: &str) -> Option<(String, String)> {
+    pub(crate) fn find(&self, setting: &str) -> Option<(String, String)> {
         [format!("FTN_AUDIT_{setting}"), format!("AUDIT_{setting}")].into_iter().find_map(|variable| {
             let value = (self.lookup)(&variable)?;
             let value = value.trim();

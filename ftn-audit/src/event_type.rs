@@ -16,8 +16,10 @@ pub enum EventType {
     Creation,
     /// A row was changed.
     Update,
-    /// A row was deleted.
+    /// A row was deleted, or marked as deleted in its entity's `soft_delete` column.
     Deletion,
+    /// A row that its entity's `soft_delete` column had marked as deleted is there again.
+    Restoration,
     /// Links of a many-to-many relation were added or removed.
     CollectionUpdate,
     /// A statement that can write named an audited table, and what it changed could not be told.
@@ -33,6 +35,7 @@ impl EventType {
             Self::Creation => "creation",
             Self::Update => "update",
             Self::Deletion => "deletion",
+            Self::Restoration => "restoration",
             Self::CollectionUpdate => "collection_update",
             Self::UnparsedWrite => "unparsed_write",
             Self::Custom(name) => name,

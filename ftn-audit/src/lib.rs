@@ -29,11 +29,14 @@ mod event;
 mod event_type;
 pub mod formatter;
 mod handle;
+mod hash;
+mod hidden;
 mod layout;
 pub mod metrics;
 pub mod model;
 pub mod record;
 pub mod route;
+mod secret_names;
 pub mod sink;
 pub mod startup;
 mod suspension;
@@ -52,6 +55,7 @@ pub use self::{
     event::{EventBuilder, EventScope},
     event_type::EventType,
     formatter::{AuditFormatter, Formatted},
+    hidden::HiddenValues,
     layout::{ActorField, Encoding, UnknownName},
     metrics::Stats,
     model::{ColumnInfo, ModelInfo, Subject},

@@ -2,6 +2,9 @@
 
 use std::{any::TypeId, fmt};
 
+pub use crate::secret_names::{SECRET_NAMES, SECRET_NAMES_VERSION};
+use crate::{HiddenValues, secret_names::looks_like_a_secret};
+
 /// How the values of a column appear in records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -13,6 +16,8 @@ pub enum Treatment {
     Plain,
     /// As `***`: that the column changed is said, never from or to what.
     Mask,
+    /// As `hmac:<key id>:<hex>`: that two values are the same is said, never what they are.
+    Hash,
     /// Not at all.
     Skip,
 }
@@ -31,6 +36,8 @@ pub struct ColumnInfo {
     pub masked: bool,
     /// Whether that is so because the name looks like a secret's, and nobody said otherwise.
     pub masked_unasked: bool,
+    /// Whether values are replaced by their hash.
+    pub hashed: bool,
     /// Whether the column never appears.
     pub skipped: bool,
     /// Whether a change of it alone makes no event.
@@ -44,36 +51,12 @@ pub struct ColumnInfo {
 /// Columns that never make an event by themselves, because frameworks write them with every change.
 const IGNORED: [&str; 3] = ["modified", "updated_at", "updated_by"];
 
-/// Words that make a column's name look like a secret's, as a whole name or as its last words, compared by whole
-/// snake_case words: `api_token` and `password_hash` do, `token_count` and `secretary_id` do not.
-const SECRET_WORDS: [&str; 18] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "password_hash",
-    "password_digest",
-    "pwd",
-    "secret",
-    "secret_key",
-    "token",
-    "token_hash",
-    "api_key",
-    "private_key",
-    "access_key",
-    "encryption_key",
-    "credential",
-    "credentials",
-    "otp",
-    "pin",
-];
-
-fn looks_like_a_secret(name: &str) -> bool {
-    SECRET_WORDS
-        .iter()
-        .any(|word| name.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with('_')))
-}
-
 impl ColumnInfo {
+    /// Whether values never show: masked or hashed.
+    pub fn is_hidden(&self) -> bool {
+        self.masked || self.hashed
+    }
+
     /// Says whether the column refers to another row.
     #[must_use]
     pub fn relationship(mut self, relationship: bool) -> Self {
@@ -96,11 +79,31 @@ impl ColumnInfo {
             name,
             masked: masked_unasked || treatment == Treatment::Mask,
             masked_unasked,
+            hashed: treatment == Treatment::Hash,
             skipped: treatment == Treatment::Skip,
             ignored: ignored || IGNORED.contains(&sql_name),
             relationship: false,
             old_key: format!("audit.changeset.{name}.old"),
             new_key: format!("audit.changeset.{name}.new"),
+        }
+    }
+}
+
+/// What becomes of a write whose record cannot be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The write fails, too: no row without its record. Only outbox delivery can promise it.
+    Block,
+    /// The write stands, and the record goes to the fallback.
+    BestEffort,
+}
+
+impl OnFailure {
+    /// As `#[audit(on_failure = "..")]` says it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::BestEffort => "best_effort",
         }
     }
 }
@@ -115,14 +118,27 @@ pub struct ModelInfo {
     pub schema: Option<&'static str>,
     /// The columns, in the entity's order.
     pub columns: Vec<ColumnInfo>,
-    /// Whether the rows only link two other models.
+    /// Whether the rows link two other models.
     pub junction: bool,
+    /// Whether capture by statement uses this entity, of several on one table.
+    pub primary: bool,
+    /// The column that marks a row as deleted.
+    pub soft_delete: Option<&'static str>,
+    /// What becomes of a write whose record cannot be stored, where the entity says so.
+    pub on_failure: Option<OnFailure>,
     /// The Rust type of a row.
     pub row: TypeId,
     /// Where the entity is defined.
     pub file: &'static str,
     /// Where the entity is defined.
     pub line: u32,
+}
+
+impl ModelInfo {
+    /// Whether any column is masked or hashed.
+    pub fn hides_columns(&self) -> bool {
+        self.columns.iter().any(ColumnInfo::is_hidden)
+    }
 }
 
 impl fmt::Debug for ModelInfo {
@@ -143,6 +159,9 @@ impl fmt::Debug for ModelInfo {
 pub trait Subject: Send + Sync + 'static {
     /// What is known of the model.
     fn model() -> &'static ModelInfo;
+
+    /// Adds the row's values that must not show: they are blanked in what a formatter writes. None by default.
+    fn add_hidden_values(&self, _hidden: &mut HiddenValues) {}
 }
 
 /// The name of a column, for [`Change::changed`](crate::Change::changed). `#[derive(Auditable)]` implements it for an
@@ -163,19 +182,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_told_by_whole_words() {
-        for name in ["password", "api_token", "password_hash", "stripe_secret_key", "pin", "user_otp"] {
-            assert!(looks_like_a_secret(name), "{name}");
-        }
-        for name in ["token_count", "secretary_id", "shopping", "pinned", "keyboard", "spin", "title"] {
-            assert!(!looks_like_a_secret(name), "{name}");
-        }
-    }
-
-    #[test]
     fn plain_shows_what_looks_like_a_secret() {
         assert!(ColumnInfo::new("api_token", None, Treatment::Default, false).masked);
         assert!(!ColumnInfo::new("api_token", None, Treatment::Plain, false).masked);
         assert!(ColumnInfo::new("code", Some("password"), Treatment::Default, false).masked_unasked);
+        let hashed = ColumnInfo::new("api_token", None, Treatment::Hash, false);
+        assert!(hashed.hashed && hashed.is_hidden() && !hashed.masked);
     }
 }

@@ -1,8 +1,16 @@
 //! What is found at start-up, and what is refused.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
 
-use crate::{EventType, RawRoute, formatter::FormatterRegistration, model::ModelInfo};
+use crate::{
+    Delivery, EventType, RawRoute,
+    formatter::FormatterRegistration,
+    hash::HashKeys,
+    model::{ModelInfo, OnFailure},
+};
 
 /// Everything that is wrong at start-up, in one error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,12 +51,18 @@ pub struct StartupReport {
     problems: Vec<String>,
     links: Vec<String>,
     link_owners: Vec<&'static str>,
+    silent_junctions: Vec<&'static str>,
 }
 
 impl StartupReport {
     /// Adds an audited model.
     pub fn model(&mut self, model: &'static ModelInfo) {
         self.models.push(model);
+    }
+
+    /// Says of a junction that it has nothing beside the keys by which it links: its rows make no events of their own.
+    pub fn silent_junction(&mut self, model: &'static ModelInfo) {
+        self.silent_junctions.push(&model.name);
     }
 
     /// Adds a problem: one sentence that says what is wrong, where, and what to do.
@@ -87,8 +101,9 @@ impl Discovery {
         let mut models = std::mem::take(&mut report.models);
         models.sort_by_key(|model| (&model.name, model.file, model.line));
         check_names(&models, &mut report);
+        check_tables(&models, &mut report);
         check_duplicates(&formatters, &mut report);
-        check_reachable(&formatters, &mut report);
+        check_reachable(&formatters, &models, &mut report);
         check_routes(&formatters, routes, &mut report);
         Self { models, formatters, links: report.links, problems: report.problems }
     }
@@ -112,6 +127,66 @@ fn check_names(models: &[&'static ModelInfo], report: &mut StartupReport) {
     }
 }
 
+/// One table, one entity whose metadata says what a statement on it means.
+fn check_tables(models: &[&'static ModelInfo], report: &mut StartupReport) {
+    let mut tables: BTreeMap<_, Vec<&ModelInfo>> = BTreeMap::new();
+    for model in models {
+        tables.entry((model.schema, model.table)).or_default().push(model);
+    }
+    for ((_, table), models) in tables.into_iter().filter(|(_, models)| models.len() > 1) {
+        let named = |models: &[&ModelInfo]| {
+            let named: Vec<_> =
+                models.iter().map(|model| format!("`{}` at {}", model.name, place(model))).collect();
+            named.join(" and ")
+        };
+        let primary: Vec<_> = models.iter().copied().filter(|model| model.primary).collect();
+        match primary.len() {
+            0 => report.problem(format!(
+                "the table `{table}` has several entities, {}; say `#[audit(primary)]` on the one whose names and \
+                 treatments records of the table use",
+                named(&models)
+            )),
+            1 => {}
+            _ => report.problem(format!(
+                "the table `{table}` has several entities with `#[audit(primary)]`, {}; leave it on one",
+                named(&primary)
+            )),
+        }
+    }
+}
+
+pub(crate) fn check_hash_keys(models: &[&'static ModelInfo], keys: &HashKeys, problems: &mut Vec<String>) {
+    if !keys.is_empty() {
+        return;
+    }
+    for model in models {
+        let hashed = model.columns.iter().filter(|column| column.hashed);
+        let hashed: Vec<_> = hashed.map(|column| format!("`{}`", column.name)).collect();
+        if !hashed.is_empty() {
+            problems.push(format!(
+                "`{}` at {} hashes {}, and there is no key: set `AUDIT_HASH_KEY=id:secret`, or call `.hash_key(id, \
+                 secret)`, with a secret of at least 16 bytes",
+                model.name,
+                place(model),
+                hashed.join(", ")
+            ));
+        }
+    }
+}
+
+/// A record that must not be lost without its row is stored with it, which no delivery in memory can.
+pub(crate) fn check_delivery(models: &[&'static ModelInfo], delivery: &Delivery, problems: &mut Vec<String>) {
+    for model in models.iter().filter(|model| model.on_failure == Some(OnFailure::Block)) {
+        problems.push(format!(
+            "`{}` at {} says `on_failure = \"block\"`, which needs outbox delivery, and this is {} delivery; say \
+             `on_failure = \"best_effort\"`",
+            model.name,
+            place(model),
+            delivery.name()
+        ));
+    }
+}
+
 fn check_duplicates(formatters: &[FormatterRegistration], report: &mut StartupReport) {
     let mut seen: HashMap<_, &FormatterRegistration> = HashMap::new();
     for formatter in formatters {
@@ -131,12 +206,30 @@ fn check_duplicates(formatters: &[FormatterRegistration], report: &mut StartupRe
     }
 }
 
-fn check_reachable(formatters: &[FormatterRegistration], report: &mut StartupReport) {
+fn check_reachable(
+    formatters: &[FormatterRegistration],
+    models: &[&'static ModelInfo],
+    report: &mut StartupReport,
+) {
     for formatter in formatters {
         let model = formatter.model();
         let links = EventType::CollectionUpdate.as_str();
+        let follows = |other: &&&'static ModelInfo| {
+            other.primary && !model.primary && (other.schema, other.table) == (model.schema, model.table)
+        };
         let why = match formatter.rule().event {
-            _ if model.junction => Some("rows of a junction make no events of their own"),
+            _ if models.iter().any(|other| follows(&other)) => {
+                Some("records of its table follow the entity with `#[audit(primary)]`")
+            }
+            _ if report.silent_junctions.contains(&model.name.as_str()) => {
+                Some("rows of a junction make no events of their own")
+            }
+            Some("creation" | "deletion") if model.junction => {
+                Some("rows of a junction that come and go are links of the models on its sides")
+            }
+            Some("restoration") if model.soft_delete.is_none() => {
+                Some("the model has no `#[audit(soft_delete = \"..\")]`")
+            }
             Some(event) if event == EventType::UnparsedWrite.as_str() => {
                 Some("an unparsed_write has no row, and the generic formatter describes it")
             }
@@ -176,5 +269,72 @@ fn check_routes(formatters: &[FormatterRegistration], routes: &[String], report:
             "the formatter {} is for `{route}`, which is not in the route table{nearest}",
             formatter.place()
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ColumnInfo, hash::GivenKey, model::Treatment};
+
+    fn model(name: &str, treatment: Treatment, change: impl FnOnce(&mut ModelInfo)) -> &'static ModelInfo {
+        let mut model = ModelInfo {
+            name: name.to_owned(),
+            table: "item",
+            schema: None,
+            columns: vec![ColumnInfo::new("email", None, treatment, false)],
+            junction: false,
+            primary: false,
+            soft_delete: None,
+            on_failure: None,
+            row: std::any::TypeId::of::<()>(),
+            file: "item.rs",
+            line: 7,
+        };
+        change(&mut model);
+        Box::leak(Box::new(model))
+    }
+
+    fn tables(models: &[&'static ModelInfo]) -> Vec<String> {
+        let mut report = StartupReport::default();
+        check_tables(models, &mut report);
+        report.problems
+    }
+
+    #[test]
+    fn one_entity_of_a_table_is_primary() {
+        let plain = |name: &str| model(name, Treatment::Default, |_| {});
+        let primary = |name: &str| model(name, Treatment::Default, |model| model.primary = true);
+        let elsewhere = model("Other", Treatment::Default, |model| model.schema = Some("crm"));
+        assert_eq!(tables(&[plain("A"), elsewhere]), [""; 0]);
+        assert_eq!(tables(&[plain("A"), primary("B")]), [""; 0]);
+        let problems = tables(&[plain("A"), plain("B")]);
+        assert_eq!(problems.len(), 1);
+        for part in ["`A` at item.rs:7", "`B` at item.rs:7", "#[audit(primary)]"] {
+            assert!(problems[0].contains(part), "{problems:?}");
+        }
+        assert!(tables(&[primary("A"), primary("B")])[0].contains("leave it on one"));
+    }
+
+    #[test]
+    fn a_hashed_column_needs_a_key() {
+        let mut problems = Vec::new();
+        let models = [model("A", Treatment::Hash, |_| {}), model("B", Treatment::Mask, |_| {})];
+        let (keys, _) = HashKeys::new(vec![GivenKey::new("k", [7; 16])], None);
+        check_hash_keys(&models, &keys, &mut problems);
+        assert_eq!(problems, [""; 0]);
+        check_hash_keys(&models, &HashKeys::default(), &mut problems);
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].contains("`A` at item.rs:7 hashes `email`"), "{problems:?}");
+    }
+
+    #[test]
+    fn only_an_outbox_can_block() {
+        let mut problems = Vec::new();
+        let with = |on_failure| model("A", Treatment::Default, |model| model.on_failure = Some(on_failure));
+        check_delivery(&[with(OnFailure::BestEffort)], &Delivery::queue(), &mut problems);
+        assert_eq!(problems, [""; 0]);
+        check_delivery(&[with(OnFailure::Block)], &Delivery::queue(), &mut problems);
+        assert!(problems[0].contains("this is queue delivery"), "{problems:?}");
     }
 }

@@ -4,7 +4,7 @@ mod database;
 mod entities;
 mod events;
 mod quick;
-mod settings;
 mod samples;
+mod settings;
 mod statements;
 mod values;

@@ -33,7 +33,10 @@ pub async fn stored(database: &TestDatabase, id: i32) -> Option<item::Model> {
 
 /// A stored tag that no record tells of.
 pub async fn stored_tag(database: &TestDatabase, name: &str) -> tag::Model {
-    tag::ActiveModel { name: Set(name.to_owned()), ..Default::default() }.insert(&database.bare).await.unwrap()
+    tag::ActiveModel { name: Set(name.to_owned()), ..Default::default() }
+        .insert(&database.bare)
+        .await
+        .unwrap()
 }
 
 /// What records say, in short: event, model and key.

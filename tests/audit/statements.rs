@@ -200,7 +200,9 @@ async fn writes_that_touch_nothing(database: &TestDatabase) {
     stored_item(database, "Tea").await;
     db.execute_unprepared("UPDATE item SET name = 'x' WHERE id = 4711").await.unwrap();
     db.execute_unprepared("DELETE FROM item WHERE name = 'x'").await.unwrap();
-    db.execute_unprepared("INSERT INTO item (name, price) SELECT 'x', 1 FROM item WHERE id = 4711").await.unwrap();
+    db.execute_unprepared("INSERT INTO item (name, price) SELECT 'x', 1 FROM item WHERE id = 4711")
+        .await
+        .unwrap();
     item::Entity::update_many()
         .col_expr(item::Column::Name, Expr::value("x"))
         .filter(item::Column::Id.eq(4711))
@@ -237,10 +239,15 @@ async fn writes_that_answer_with_rows(database: &TestDatabase) {
     let db = &database.db;
     let item = stored_item(database, "Tea").await;
     let parameter = |text: &str, values: Vec<sea_orm::Value>| {
-        let text = if database.kind == Kind::Postgres { text.to_owned() } else { text.replace("$1", "?").replace("$2", "?") };
+        let text = if database.kind == Kind::Postgres {
+            text.to_owned()
+        } else {
+            text.replace("$1", "?").replace("$2", "?")
+        };
         Statement::from_sql_and_values(database.kind.backend(), text, values)
     };
-    let update = |name: &str| parameter("UPDATE item SET name = $1 WHERE id = $2", vec![name.into(), item.id.into()]);
+    let update =
+        |name: &str| parameter("UPDATE item SET name = $1 WHERE id = $2", vec![name.into(), item.id.into()]);
     db.query_all_raw(update("Mate")).await.unwrap();
     assert_eq!(titles(&database.one()), ("Tea".to_owned(), "Mate".to_owned()));
     db.query_one_raw(update("Milk")).await.unwrap();

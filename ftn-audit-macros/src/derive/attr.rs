@@ -5,13 +5,14 @@ use syn::{Error, Ident, LitStr, Path, Result};
 
 use crate::errors::Errors;
 use crate::suggest::{did_you_mean, one_of};
-use crate::words::{self, Word};
+use crate::words::{self, Form, Word};
 
 /// What can be said of a column. Where it was said, on the field or in a list on the struct, makes no difference.
 #[derive(Clone)]
 pub(crate) enum ColumnWord {
     Name(LitStr),
     Mask,
+    Hash,
     Skip,
     Plain,
     Ignore,
@@ -22,6 +23,7 @@ impl ColumnWord {
         match self {
             Self::Name(_) => "name",
             Self::Mask => "mask",
+            Self::Hash => "hash",
             Self::Skip => "skip",
             Self::Plain => "plain",
             Self::Ignore => "ignore",
@@ -31,6 +33,7 @@ impl ColumnWord {
     fn bare(word: &str) -> Option<Self> {
         match word {
             "mask" => Some(Self::Mask),
+            "hash" => Some(Self::Hash),
             "skip" => Some(Self::Skip),
             "plain" => Some(Self::Plain),
             "ignore" => Some(Self::Ignore),
@@ -54,9 +57,28 @@ pub(crate) struct Said<T> {
 pub(crate) struct OnStruct {
     pub(crate) name: Option<LitStr>,
     pub(crate) junction: bool,
+    pub(crate) primary: bool,
+    /// Only columns that are named are recorded.
+    pub(crate) allow: bool,
+    pub(crate) soft_delete: Option<LitStr>,
+    pub(crate) own_hooks: Option<OwnHooks>,
+    pub(crate) on_failure: Option<OnFailure>,
     /// `at` is the field as the list names it.
     pub(crate) columns: Vec<Said<ColumnWord>>,
     pub(crate) links: Vec<Said<ListedLink>>,
+}
+
+/// `own_hooks`: the entity writes `ActiveModelBehavior` itself.
+pub(crate) struct OwnHooks {
+    pub(crate) at: Ident,
+    /// With `#[audited]` on it; else only audited connections capture the entity.
+    pub(crate) audited: bool,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum OnFailure {
+    Block,
+    BestEffort,
 }
 
 /// `link(field = "tags", to = super::tag::Entity)`.
@@ -72,19 +94,26 @@ pub(crate) enum Target {
     Itself { junction: Path, reverse: bool },
 }
 
-const ON_FIELD: [(&str, &str); 6] = [
+const ON_FIELD: [(&str, &str); 7] = [
     ("name", "name = \"..\""),
     ("mask", "mask"),
+    ("hash", "hash"),
     ("skip", "skip"),
     ("plain", "plain"),
     ("ignore", "ignore"),
     ("link", "link"),
 ];
 
-const ON_STRUCT: [(&str, &str); 8] = [
+const ON_STRUCT: [(&str, &str); 14] = [
     ("name", "name = \"..\""),
     ("junction", "junction"),
+    ("primary", "primary"),
+    ("columns", "columns = \"allow\""),
+    ("soft_delete", "soft_delete = \"..\""),
+    ("own_hooks", "own_hooks"),
+    ("on_failure", "on_failure = \"..\""),
     ("mask", "mask(..)"),
+    ("hash", "hash(..)"),
     ("skip", "skip(..)"),
     ("plain", "plain(..)"),
     ("ignore", "ignore(..)"),
@@ -109,7 +138,9 @@ fn field_word(word: &Word) -> Result<FieldWord> {
     match name.as_str() {
         "name" => Ok(FieldWord::Column(ColumnWord::Name(word.label("\"title\"")?))),
         "link" => word.bare().map(|()| FieldWord::Link),
-        "junction" => Err(word.wrong("`junction` is about the entity; put it on the struct")),
+        "junction" | "primary" | "columns" | "soft_delete" | "own_hooks" | "on_failure" => {
+            Err(word.wrong(format_args!("`{name}` is about the entity; put it on the struct")))
+        }
         "rename" => Err(word.wrong("`rename` is for the struct; on a field write `name = \"..\"`")),
         _ => match ColumnWord::bare(&name) {
             Some(column) => word.bare().map(|()| FieldWord::Column(column)),
@@ -135,6 +166,16 @@ pub(crate) fn on_struct(words: &[Word], errors: &mut Errors) -> OnStruct {
             "name" => said.name = errors.note(word.label("\"Item\"")),
             "junction" if said.junction => errors.push(twice(&word.ident)),
             "junction" => said.junction = errors.note(word.bare()).is_some(),
+            "primary" if said.primary => errors.push(twice(&word.ident)),
+            "primary" => said.primary = errors.note(word.bare()).is_some(),
+            "columns" if said.allow => errors.push(twice(&word.ident)),
+            "columns" => said.allow = errors.note(word.choice(&["allow"])).is_some(),
+            "soft_delete" if said.soft_delete.is_some() => errors.push(twice(&word.ident)),
+            "soft_delete" => said.soft_delete = errors.note(word.label("\"deleted_at\"")),
+            "own_hooks" if said.own_hooks.is_some() => errors.push(twice(&word.ident)),
+            "own_hooks" => said.own_hooks = errors.note(own_hooks(word)),
+            "on_failure" if said.on_failure.is_some() => errors.push(twice(&word.ident)),
+            "on_failure" => said.on_failure = errors.note(on_failure(word)),
             "rename" => {
                 if let Some(list) = errors.note(word.list("field = \"recorded name\"")) {
                     renamed(list, &mut said, errors);
@@ -159,6 +200,22 @@ pub(crate) fn on_struct(words: &[Word], errors: &mut Errors) -> OnStruct {
         }
     }
     said
+}
+
+fn own_hooks(word: &Word) -> Result<OwnHooks> {
+    let audited = match word.form {
+        Form::Value(_) => word.choice(&["unaudited"]).map(|_| false)?,
+        Form::Bare => true,
+        Form::List(_) => return Err(word.wrong("`own_hooks` takes no list; write just `own_hooks`")),
+    };
+    Ok(OwnHooks { at: word.ident.clone(), audited })
+}
+
+fn on_failure(word: &Word) -> Result<OnFailure> {
+    Ok(match word.choice(&["block", "best_effort"])? {
+        "block" => OnFailure::Block,
+        _ => OnFailure::BestEffort,
+    })
 }
 
 pub(crate) fn twice(at: &Ident) -> Error {

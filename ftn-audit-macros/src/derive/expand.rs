@@ -4,8 +4,9 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::ast::Role;
-use super::attr::Target;
+use super::attr::{OnFailure, OwnHooks, Target};
 use super::valid::{Checked, Column, Link, Treatment};
+use crate::hook::Hook;
 
 pub(crate) fn expand(checked: &Checked<'_>) -> TokenStream {
     let links = checked.links.iter().map(link);
@@ -14,13 +15,11 @@ pub(crate) fn expand(checked: &Checked<'_>) -> TokenStream {
         Role::ModelEx => quote!(const _: () = { #(#links)* };),
         Role::Model => {
             let auditable = auditable(checked);
-            let behavior = behavior();
-            let inherent = inherent();
+            let hooked = hooked(checked.own_hooks.as_ref());
             quote! {
                 const _: () = {
                     #auditable
-                    #behavior
-                    #inherent
+                    #hooked
                     #(#links)*
                 };
             }
@@ -31,7 +30,21 @@ pub(crate) fn expand(checked: &Checked<'_>) -> TokenStream {
 fn auditable(checked: &Checked<'_>) -> TokenStream {
     let name = option(checked.name.as_ref());
     let junction = checked.junction;
+    let (primary, allow) = (checked.primary, checked.allow);
     let columns = checked.columns.iter().map(column);
+    let soft_delete = match &checked.soft_delete {
+        Some(variant) => quote!(::core::option::Option::Some(Column::#variant)),
+        None => quote!(::core::option::Option::None),
+    };
+    let on_failure = match checked.on_failure {
+        Some(OnFailure::Block) => {
+            quote!(::core::option::Option::Some(::ftn_audit_sea::private::OnFailure::Block))
+        }
+        Some(OnFailure::BestEffort) => {
+            quote!(::core::option::Option::Some(::ftn_audit_sea::private::OnFailure::BestEffort))
+        }
+        None => quote!(::core::option::Option::None),
+    };
     let (file, line) = place(checked.ident);
     quote! {
         #[automatically_derived]
@@ -43,6 +56,10 @@ fn auditable(checked: &Checked<'_>) -> TokenStream {
                     ::ftn_audit_sea::private::AuditedEntity::new(::ftn_audit_sea::private::Declaration {
                         name: #name,
                         junction: #junction,
+                        primary: #primary,
+                        allow: #allow,
+                        soft_delete: #soft_delete,
+                        on_failure: #on_failure,
                         columns: ::std::vec![#(#columns),*],
                         file: #file,
                         line: #line,
@@ -55,6 +72,10 @@ fn auditable(checked: &Checked<'_>) -> TokenStream {
         impl ::ftn_audit_sea::private::Subject for Model {
             fn model() -> &'static ::ftn_audit_sea::private::ModelInfo {
                 <Entity as ::ftn_audit_sea::private::Auditable>::audited().model()
+            }
+
+            fn add_hidden_values(&self, hidden: &mut ::ftn_audit_sea::private::HiddenValues) {
+                <Entity as ::ftn_audit_sea::private::Auditable>::audited().add_hidden_values(self, hidden);
             }
         }
 
@@ -78,6 +99,7 @@ fn column(column: &Column) -> TokenStream {
         Treatment::Default => quote!(Default),
         Treatment::Plain => quote!(Plain),
         Treatment::Mask => quote!(Mask),
+        Treatment::Hash => quote!(Hash),
         Treatment::Skip => quote!(Skip),
     };
     let ignore = column.ignore;
@@ -93,54 +115,33 @@ fn column(column: &Column) -> TokenStream {
     }
 }
 
-/// The hooks, by which a plain connection is captured.
-fn behavior() -> TokenStream {
-    quote! {
-        #[automatically_derived]
-        #[::ftn_audit_sea::private::async_trait::async_trait]
-        impl ::ftn_audit_sea::private::sea_orm::ActiveModelBehavior for ActiveModel {
-            async fn before_save<C>(
-                self,
-                db: &C,
-                insert: bool,
-            ) -> ::core::result::Result<Self, ::ftn_audit_sea::private::sea_orm::DbErr>
-            where
-                C: ::ftn_audit_sea::private::sea_orm::ConnectionTrait,
-            {
-                ::ftn_audit_sea::private::hooks::before_save(self, db, insert).await
-            }
+/// What captures plain connections: hooks and methods, as far as the entity leaves them to the derive.
+fn hooked(own: Option<&OwnHooks>) -> TokenStream {
+    match own {
+        None => {
+            let hooks = Hook::ALL.map(Hook::written);
+            let inherent = inherent();
+            quote! {
+                #[automatically_derived]
+                #[::ftn_audit_sea::private::async_trait::async_trait]
+                impl ::ftn_audit_sea::private::sea_orm::ActiveModelBehavior for ActiveModel {
+                    #(#hooks)*
+                }
 
-            async fn after_save<C>(
-                model: Model,
-                db: &C,
-                insert: bool,
-            ) -> ::core::result::Result<Model, ::ftn_audit_sea::private::sea_orm::DbErr>
-            where
-                C: ::ftn_audit_sea::private::sea_orm::ConnectionTrait,
-            {
-                ::ftn_audit_sea::private::hooks::after_save::<Self, C>(model, db, insert).await
-            }
-
-            async fn before_delete<C>(
-                self,
-                db: &C,
-            ) -> ::core::result::Result<Self, ::ftn_audit_sea::private::sea_orm::DbErr>
-            where
-                C: ::ftn_audit_sea::private::sea_orm::ConnectionTrait,
-            {
-                ::ftn_audit_sea::private::hooks::before_delete(self, db).await
-            }
-
-            async fn after_delete<C>(
-                self,
-                db: &C,
-            ) -> ::core::result::Result<Self, ::ftn_audit_sea::private::sea_orm::DbErr>
-            where
-                C: ::ftn_audit_sea::private::sea_orm::ConnectionTrait,
-            {
-                ::ftn_audit_sea::private::hooks::after_delete(self, db).await
+                #inherent
             }
         }
+        Some(OwnHooks { at, audited: true }) => {
+            let inherent = inherent();
+            // On the word that asks for it, for rustc to point there when `#[audited]` is missing.
+            let hooked = quote_spanned!(at.span()=> ::ftn_audit_sea::private::audited_hooks::<ActiveModel>());
+            quote! {
+                const _: () = #hooked;
+
+                #inherent
+            }
+        }
+        Some(OwnHooks { audited: false, .. }) => TokenStream::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::{Ident, LitStr, Path, parse_quote_spanned};
 
 use super::ast::{Field, Input, Kind, Role};
-use super::attr::{self, ColumnWord, FieldWord, OnStruct, Said, Target};
+use super::attr::{self, ColumnWord, FieldWord, OnFailure, OnStruct, OwnHooks, Said, Target};
 use super::sea_orm::{Cardinality, FieldNotes, junction_module};
 use crate::errors::Errors;
 use crate::suggest::{all_of, did_you_mean};
@@ -16,6 +16,12 @@ pub(crate) struct Checked<'a> {
     pub(crate) role: Role,
     pub(crate) name: Option<LitStr>,
     pub(crate) junction: bool,
+    pub(crate) primary: bool,
+    pub(crate) allow: bool,
+    /// The variant of the column that marks a row as deleted.
+    pub(crate) soft_delete: Option<Ident>,
+    pub(crate) own_hooks: Option<OwnHooks>,
+    pub(crate) on_failure: Option<OnFailure>,
     pub(crate) columns: Vec<Column>,
     pub(crate) links: Vec<Link>,
 }
@@ -33,6 +39,7 @@ pub(crate) enum Treatment {
     Default,
     Plain,
     Mask,
+    Hash,
     Skip,
 }
 
@@ -64,6 +71,8 @@ pub(crate) fn check<'a>(input: &Input<'a>, errors: &mut Errors) -> Checked<'a> {
         columns.extend(column(field, said, errors));
     }
     one_name_each(&columns, errors);
+    let soft_delete =
+        on_struct.soft_delete.take().and_then(|name| soft_delete(&name, input, &columns, errors));
     if input.role == Role::Model {
         for Said { what, .. } in on_struct.links {
             if links.iter().any(|link: &Link| link.field.value() == what.field.value()) {
@@ -78,6 +87,11 @@ pub(crate) fn check<'a>(input: &Input<'a>, errors: &mut Errors) -> Checked<'a> {
         role: input.role,
         name: on_struct.name,
         junction: on_struct.junction,
+        primary: on_struct.primary,
+        allow: on_struct.allow,
+        soft_delete,
+        own_hooks: on_struct.own_hooks,
+        on_failure: on_struct.on_failure,
         columns,
         links,
     }
@@ -96,14 +110,41 @@ fn listed_by_field(
             listed.entry(name).or_default().push(said);
             continue;
         }
-        let known: Vec<String> = columns_of(input).map(|field| field.unraw().to_string()).collect();
-        let known = || known.iter().map(String::as_str);
-        errors.at(
-            &said.at,
-            format_args!("no column `{name}`{}; there are {}", did_you_mean(&name, known()), all_of(known())),
-        );
+        errors.at(&said.at, no_column(&name, input));
     }
     listed
+}
+
+fn no_column(name: &str, input: &Input<'_>) -> String {
+    let known: Vec<String> = columns_of(input).map(|field| field.unraw().to_string()).collect();
+    let known = || known.iter().map(String::as_str);
+    format!("no column `{name}`{}; there are {}", did_you_mean(name, known()), all_of(known()))
+}
+
+fn soft_delete(name: &LitStr, input: &Input<'_>, columns: &[Column], errors: &mut Errors) -> Option<Ident> {
+    let field = input.fields.iter().find(|field| field.ident.unraw() == name.value());
+    let Some(Field { kind: Kind::Column { variant, primary_key }, .. }) = field else {
+        errors.at(name, no_column(&name.value(), input));
+        return None;
+    };
+    if *primary_key {
+        errors.at(
+            name,
+            "a primary key cannot mark rows as deleted; name a column that is NULL or false until then",
+        );
+        return None;
+    }
+    if columns.iter().any(|column| column.ignore && column.variant == *variant) {
+        errors.at(
+            name,
+            format_args!(
+                "`{}` is ignored, and a change of it would be a deletion; leave `ignore` out",
+                name.value()
+            ),
+        );
+        return None;
+    }
+    Some(variant.clone())
 }
 
 fn columns_of<'i>(input: &'i Input<'_>) -> impl Iterator<Item = &'i Ident> {
@@ -148,19 +189,24 @@ fn column(field: &Field<'_>, said: Vec<Said<ColumnWord>>, errors: &mut Errors) -
             ColumnWord::Skip if primary_key => {
                 errors.at(
                     at,
-                    "a primary key cannot be skipped, records are found by it; `mask` hides its value",
+                    "a primary key cannot be skipped, records are found by it; `mask` or `hash` hides its value",
                 );
                 continue;
             }
-            ColumnWord::Mask | ColumnWord::Skip | ColumnWord::Plain if treated.is_none() => {
+            ColumnWord::Mask | ColumnWord::Hash | ColumnWord::Skip | ColumnWord::Plain
+                if treated.is_none() =>
+            {
                 treated = Some(word);
                 column.treatment = match what {
                     ColumnWord::Mask => Treatment::Mask,
+                    ColumnWord::Hash => Treatment::Hash,
                     ColumnWord::Skip => Treatment::Skip,
                     _ => Treatment::Plain,
                 };
             }
-            ColumnWord::Mask | ColumnWord::Skip | ColumnWord::Plain if treated != Some(word) => {
+            ColumnWord::Mask | ColumnWord::Hash | ColumnWord::Skip | ColumnWord::Plain
+                if treated != Some(word) =>
+            {
                 let (first, field) = (treated.unwrap_or_default(), field.ident);
                 errors.at(
                     at,

@@ -29,8 +29,7 @@ impl<'a> Watch<'a> {
     ) -> Self {
         let context = site.context.as_ref().map(AuditContext::as_of_now);
         let (fingerprint, occurred_at) = (fingerprint.clone(), site.occurred_at);
-        let interrupted =
-            Some(Interrupted { entity, operation, fingerprint, occurred_at, before, context });
+        let interrupted = Some(Interrupted { entity, operation, fingerprint, occurred_at, before, context });
         Self { scope, interrupted }
     }
 
@@ -100,6 +99,8 @@ impl Drop for Progress<'_> {
 enum Finding {
     Row(Option<Row>),
     Links(Vec<Entry>),
+    /// The links that a junction's row left and came to, and the row.
+    Moved(Vec<Entry>, Row),
     Unknown,
 }
 
@@ -139,6 +140,10 @@ async fn find_out<C: ConnectionTrait>(
                     site.link_entries(connection, *entity, &rows, removed, operation, &marks).await,
                 )
             }
+            Ok(Some(new)) if entity.model().junction => {
+                let rows = (old, &new);
+                Finding::Moved(site.moved_links(connection, *entity, rows, operation, &marks()).await, new)
+            }
             Ok(new) => Finding::Row(new),
         });
     }
@@ -155,7 +160,12 @@ fn told(site: &Site, interrupted: Interrupted, findings: Vec<Finding>) -> Vec<En
     let mut entries = Vec::new();
     for ((_, old), finding) in before.into_iter().zip(findings) {
         match finding {
-            Finding::Row(_) if entity.model().junction => {}
+            Finding::Moved(links, new) => {
+                entries.extend(links);
+                let event = EventType::Update;
+                let change = RowChange { event, old: Some(old), new: Some(new), marks: marks() };
+                entries.extend(site.row_entry(entity, operation, change));
+            }
             Finding::Row(new) => {
                 let event = if new.is_some() { EventType::Update } else { EventType::Deletion };
                 let change = RowChange { event, old: Some(old), new, marks: marks() };

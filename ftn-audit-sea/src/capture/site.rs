@@ -16,6 +16,7 @@ use crate::{
     error::{is_locked, is_unreadable_row},
     link::{Link, LinkedKeys},
     scope::Entry,
+    value::same,
 };
 
 /// The connection, context and moment of one statement.
@@ -54,12 +55,20 @@ impl Site {
         &self,
         entity: &'static dyn AnyEntity,
         event: EventType,
-        pk: String,
+        key: &[Value],
         changeset: Changeset,
         marks: Marks,
     ) -> ChangeFacts {
-        let context = self.context.clone();
-        ChangeFacts { event, model: entity.model(), pk, changeset, link: None, marks, context }
+        ChangeFacts {
+            event,
+            model: entity.model(),
+            pk: entity.key_text(&self.audit, key),
+            changeset,
+            link: None,
+            hidden_key: entity.hidden_key(key),
+            marks,
+            context: self.context.clone(),
+        }
     }
 
     /// The entry of one row's change; `None` when nothing changed that makes an event.
@@ -80,9 +89,10 @@ impl Site {
         change: RowChange,
     ) -> Option<AuditRecord> {
         let RowChange { event, old, new, marks } = change;
-        let changeset = entity.changeset(old.as_ref(), new.as_ref(), self.audit.records_relationships())?;
+        let changeset = entity.changeset(&self.audit, old.as_ref(), new.as_ref())?;
+        let event = entity.event(event, old.as_ref(), new.as_ref());
         let key = entity.key_of(new.as_ref().or(old.as_ref())?);
-        let facts = self.facts(entity, event, entity.key_text(&key), changeset, marks);
+        let facts = self.facts(entity, event, &key, changeset, marks);
         let change = entity.change(facts, old, new);
         self.audit.compose(change.as_ref(), &self.origin(operation))
     }
@@ -99,7 +109,7 @@ impl Site {
         marks: &Marks,
     ) -> Vec<Entry> {
         let mut entries = Vec::new();
-        for linked in Link::changes(junction, rows, action) {
+        for linked in Link::changes(junction, rows, action, &self.audit) {
             let owner = linked.link.owner;
             let wanted =
                 self.audit.has_formatter(owner.model(), self.context.as_ref(), &EventType::CollectionUpdate);
@@ -118,6 +128,29 @@ impl Site {
         entries
     }
 
+    /// The entries of a junction row whose keys were changed: the links that it was, and those that it is.
+    pub(crate) async fn moved_links<C: ConnectionTrait>(
+        &self,
+        connection: &C,
+        junction: &'static dyn AnyEntity,
+        (old, new): (&Row, &Row),
+        operation: &'static str,
+        marks: &Marks,
+    ) -> Vec<Entry> {
+        let columns = junction.model().columns.iter().enumerate();
+        let moved = columns.into_iter().any(|(position, column)| {
+            Link::links_by(junction, column.sql_name) && !same(&old.values[position], &new.values[position])
+        });
+        if !moved {
+            return Vec::new();
+        }
+        let mut entries =
+            self.link_entries(connection, junction, &[old], LinkAction::Remove, operation, marks).await;
+        entries
+            .extend(self.link_entries(connection, junction, &[new], LinkAction::Add, operation, marks).await);
+        entries
+    }
+
     /// The entry of a statement that was not taken apart.
     pub(crate) fn unparsed_entry(
         &self,
@@ -127,7 +160,7 @@ impl Site {
         marks: Marks,
     ) -> Option<Entry> {
         let marks = Marks { statement: Some(fingerprint.to_owned()), ..marks };
-        let facts = self.facts(entity, EventType::UnparsedWrite, String::new(), Changeset::default(), marks);
+        let facts = self.facts(entity, EventType::UnparsedWrite, &[], Changeset::default(), marks);
         let record = self.audit.compose(&facts, &self.origin(operation))?;
         Some(Entry::Record(Box::new(record)))
     }
@@ -261,7 +294,7 @@ pub(crate) fn finish(audit: &Audit, entries: Vec<Entry>) -> Vec<AuditRecord> {
     for entry in entries {
         match entry {
             Entry::Link(link) => match &mut pending {
-                Some(previous) if previous.continues(&link) => previous.linked.keys.extend(link.linked.keys),
+                Some(previous) if previous.continues(&link) => previous.linked.extend(link.linked),
                 _ => {
                     records.extend(pending.replace(link).and_then(|link| link.record(audit)));
                 }
@@ -294,13 +327,14 @@ impl LinkEvent {
     }
 
     pub(crate) fn record(self, audit: &Audit) -> Option<AuditRecord> {
-        let LinkedKeys { link, action, owner, keys } = self.linked;
+        let LinkedKeys { link, action, owner, keys, hidden } = self.linked;
         let facts = ChangeFacts {
             event: EventType::CollectionUpdate,
             model: link.owner.model(),
-            pk: link.owner.key_text(&owner),
+            pk: link.owner.key_text(audit, &owner),
             changeset: Changeset::default(),
             link: Some(LinkChange::new(link.field, action, keys)),
+            hidden_key: hidden,
             marks: self.marks,
             context: self.context,
         };

@@ -50,6 +50,9 @@ pub(super) async fn run<C: ConnectionTrait>(
         scope.push(site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks));
         return reply;
     }
+    if let (Some(old), Some(new), true) = (&old, &new, entity.model().junction) {
+        scope.push(site.moved_links(connection, entity, (old, new), OPERATION, &marks).await);
+    }
     scope.push(site.row_entry(entity, OPERATION, RowChange { event: EventType::Update, old, new, marks }));
     reply
 }

@@ -19,6 +19,7 @@ use self::{cell::Cell, plain::Plain};
 use crate::{
     auditable::{AnyEntity, Auditable, Row},
     capture::RowChange,
+    registry::registry,
 };
 
 type Model<A> = <<A as ActiveModelTrait>::Entity as EntityTrait>::Model;
@@ -38,8 +39,45 @@ where
 {
 }
 
-fn entity<A: ActiveModelTrait<Entity: Auditable>>() -> &'static dyn AnyEntity {
-    A::Entity::audited()
+/// What an entity's own `impl ActiveModelBehavior` becomes by `#[audited]`.
+#[diagnostic::on_unimplemented(
+    message = "the hooks of this entity are not audited",
+    label = "`own_hooks` leaves the hooks to the entity: put `#[audited]` on `impl ActiveModelBehavior for {Self}`",
+    note = "write `#[audited]` above `#[async_trait]`; it comes with `use ftn_audit_sea::entity::*`",
+    note = "where only audited connections write the entity, `own_hooks = \"unaudited\"` needs no `#[audited]`"
+)]
+pub trait AuditedHooks {}
+
+/// What the derive asks of an entity with `own_hooks`.
+pub const fn audited_hooks<A: AuditedHooks>() {}
+
+/// The entity that records follow. A mock's script has no answers to the reads that another entity than the hook's
+/// own would need.
+fn entity<A: ActiveModelTrait<Entity: Auditable>>(db: &impl ConnectionTrait) -> &'static dyn AnyEntity {
+    let own = A::Entity::audited();
+    if db.is_mock_connection() { own } else { registry().leading(own) }
+}
+
+/// The stored row of a model that SeaORM hands to a hook, as the entity has it that records follow.
+async fn stored<A, C>(
+    plain: &Plain,
+    db: &C,
+    entity: &'static dyn AnyEntity,
+    model: Model<A>,
+) -> (&'static dyn AnyEntity, Row)
+where
+    A: ActiveModelTrait<Entity: Auditable>,
+    C: ConnectionTrait,
+{
+    let own: &'static dyn AnyEntity = A::Entity::audited();
+    let row = row::<A>(model);
+    if std::ptr::eq(own.model(), entity.model()) {
+        return (own, row);
+    }
+    match plain.site.read_key(db, entity, &own.key_of(&row), None).await {
+        Ok(Some(leading)) => (entity, leading),
+        Ok(None) | Err(_) => (own, row),
+    }
 }
 
 fn key<A: ActiveModelTrait>(active_model: &A) -> Option<Vec<Value>> {
@@ -62,7 +100,7 @@ where
     C: ConnectionTrait,
 {
     let Some(plain) = Plain::of(db) else { return Ok(active_model) };
-    let entity = entity::<A>();
+    let entity = entity::<A>(db);
     let Some(key) = key(&active_model) else { return Ok(active_model) };
     if insert {
         if entity.model().junction && plain.tells_present_rows_as_new() {
@@ -88,19 +126,18 @@ where
     C: ConnectionTrait,
 {
     let Some(plain) = Plain::of(db) else { return Ok(model) };
-    let entity = entity::<A>();
-    let new = row::<A>(model.clone());
-    if entity.model().junction {
-        let key = entity.key_of(&new);
-        if insert && !present::take(entity, &key) {
+    let entity = entity::<A>(db);
+    let (entity, new) = stored::<A, C>(&plain, db, entity, model.clone()).await;
+    let key = entity.key_of(&new);
+    if insert && entity.model().junction {
+        if !present::take(entity, &key) {
             plain.link_changes(db, entity, &new, LinkAction::Add).await;
         }
-        return Ok(model);
-    }
-    if insert {
+    } else if insert {
         plain.row_change(entity, EventType::Creation, None, Some(new), "INSERT").await;
     } else {
-        let old = Cell::take(entity, &entity.key_of(&new));
+        let old = Cell::take(entity, &key);
+        plain.moved_links(db, entity, old.as_ref(), &new).await;
         plain.row_change(entity, EventType::Update, old, Some(new), "UPDATE").await;
     }
     Ok(model)
@@ -118,7 +155,7 @@ where
     C: ConnectionTrait,
 {
     let Some(plain) = Plain::of(db) else { return Ok(active_model) };
-    let entity = entity::<A>();
+    let entity = entity::<A>(db);
     let Some(key) = key(&active_model) else { return Ok(active_model) };
     if Cell::is_open() {
         let old = plain.before(db, entity, &key).await?;
@@ -131,7 +168,7 @@ where
     }
     // Without a cell the old row travels in the ActiveModel, which SeaORM clones into `after_delete`; it deletes by
     // the key alone. Where there is no row, nothing but the key travels.
-    let old = plain.before(db, entity, &key).await?;
+    let old = plain.before(db, A::Entity::audited(), &key).await?;
     Ok(match old.and_then(Row::into_model::<Model<A>>) {
         Some(model) => model.into_active_model(),
         None => only_key(active_model),
@@ -164,9 +201,8 @@ where
         return Ok(active_model);
     }
     let Some(plain) = Plain::of(db) else { return Ok(active_model) };
-    let entity = entity::<A>();
     if let Ok(model) = active_model.clone().try_into_model() {
-        let old = row::<A>(model);
+        let (entity, old): (&'static dyn AnyEntity, _) = (A::Entity::audited(), row::<A>(model));
         if entity.model().junction {
             plain.link_changes(db, entity, &old, LinkAction::Remove).await;
         } else {
@@ -231,12 +267,13 @@ where
 {
     Cell::open(async {
         let result = ActiveModelTrait::update_without_returning(active_model, db).await?;
-        let entity = entity::<A>();
+        let entity = entity::<A>(db);
         if result.rows_affected > 0
             && let Some((key, old)) = Cell::take_any(entity)
             && let Some(plain) = Plain::of(db)
             && let Ok(Some(new)) = plain.site.read_key(db, entity, &key, None).await
         {
+            plain.moved_links(db, entity, old.as_ref(), &new).await;
             plain.row_change(entity, EventType::Update, old, Some(new), "UPDATE").await;
         }
         Ok(result)
@@ -257,7 +294,7 @@ where
 {
     Cell::open(async {
         let result = ActiveModelTrait::delete(active_model, db).await?;
-        let entity = entity::<A>();
+        let entity = entity::<A>(db);
         if result.rows_affected > 0
             && let Some((_, Some(old))) = Cell::take_any(entity)
             && let Some(plain) = Plain::of(db)
@@ -286,6 +323,22 @@ impl Plain {
         let change = RowChange { event, old, new, marks };
         let record = self.site.row_record(entity, operation, change);
         self.site.audit.hand_over(record.into_iter().collect()).await;
+    }
+
+    /// A junction row that links other rows than before.
+    async fn moved_links<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        entity: &'static dyn AnyEntity,
+        old: Option<&Row>,
+        new: &Row,
+    ) {
+        let Some(old) = old.filter(|_| entity.model().junction) else { return };
+        let marks = self.marks(true, true);
+        for entry in self.site.moved_links(db, entity, (old, new), "UPDATE", &marks).await {
+            let record = entry.into_record(&self.site.audit);
+            self.site.audit.hand_over(record.into_iter().collect()).await;
+        }
     }
 
     async fn link_changes<C: ConnectionTrait>(
