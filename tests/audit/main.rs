@@ -2,7 +2,12 @@
 
 mod database;
 mod entities;
+mod given_up;
+mod interleaved;
+mod outcomes;
+mod proxy;
 mod quick;
 mod samples;
 mod statements;
+mod transactions;
 mod values;
