@@ -76,6 +76,7 @@ impl<C> AuditedConnection<C> {
         self.context.as_ref()
     }
 
+    #[cfg(feature = "stream")]
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
@@ -94,7 +95,7 @@ impl<C> AuditedConnection<C> {
         Self { inner: self.inner.clone(), shared: self.shared.clone(), context: Some(context) }
     }
 
-    fn audited<T>(&self, inner: T) -> AuditedTransaction<T> {
+    fn audited<T: Send + 'static>(&self, inner: T) -> AuditedTransaction<T> {
         AuditedTransaction::new(inner, self.shared.clone(), self.context.clone())
     }
 }
@@ -133,7 +134,7 @@ where
                 let _ = transaction.rollback().await;
                 return Err(error);
             }
-            match crate::transaction::commit(transaction, &scope, &shared).await {
+            match crate::transaction::commit(transaction, &scope, &shared, scope.turn().await).await {
                 Ok(()) => reply,
                 Err(error) => Err(call.align(error)),
             }
@@ -201,7 +202,7 @@ macro_rules! connection_trait {
 
         async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
             match self.shared.plan(&statement.sql) {
-                None => self.bare().execute_raw(statement).await,
+                None => self.observed(self.bare().execute_raw(statement)).await,
                 Some(plan) => match self.captured(plan, statement, Call::Execute).await? {
                     Reply::Executed(result) => Ok(result),
                     Reply::One(_) | Reply::All(_) => Err(mismatch()),
@@ -211,7 +212,7 @@ macro_rules! connection_trait {
 
         async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
             match self.shared.plan(sql) {
-                None => self.bare().execute_unprepared(sql).await,
+                None => self.observed(self.bare().execute_unprepared(sql)).await,
                 Some(plan) => {
                     let statement = Statement::from_string(self.shared.backend, sql);
                     match self.captured(plan, statement, Call::Unprepared).await? {
@@ -224,7 +225,7 @@ macro_rules! connection_trait {
 
         async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
             match self.shared.plan(&statement.sql) {
-                None => self.bare().query_one_raw(statement).await,
+                None => self.observed(self.bare().query_one_raw(statement)).await,
                 Some(plan) => match self.captured(plan, statement, Call::QueryOne).await? {
                     Reply::One(row) => Ok(row),
                     Reply::Executed(_) | Reply::All(_) => Err(mismatch()),
@@ -234,7 +235,7 @@ macro_rules! connection_trait {
 
         async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
             match self.shared.plan(&statement.sql) {
-                None => self.bare().query_all_raw(statement).await,
+                None => self.observed(self.bare().query_all_raw(statement)).await,
                 Some(plan) => match self.captured(plan, statement, Call::QueryAll).await? {
                     Reply::All(rows) => Ok(rows),
                     Reply::Executed(_) | Reply::One(_) => Err(mismatch()),
@@ -265,6 +266,11 @@ where
 {
     fn bare(&self) -> &C {
         &self.inner
+    }
+
+    /// A statement that stands alone and is not captured leaves nothing to remember.
+    fn observed<F>(&self, statement: F) -> F {
+        statement
     }
 
     pub(crate) async fn captured(

@@ -27,7 +27,32 @@ pub(crate) fn sql_state(error: &DbErr) -> Option<String> {
 }
 
 /// Whether the database itself said no: after such an answer to COMMIT the work is certainly rolled back. After any
-/// other (a broken connection, a time-out) nobody knows.
+/// other (a broken connection, a time-out) nobody knows; nor when the database said that it was going away, which it
+/// may say after the commit and before its answer.
 pub(crate) fn is_answer_of_the_database(error: &DbErr) -> bool {
-    sqlx(error).is_some_and(|error| matches!(error, SqlxError::Database(_)))
+    let answered = sqlx(error).is_some_and(|error| matches!(error, SqlxError::Database(_)));
+    let state = sql_state(error).unwrap_or_default();
+    // Connection exceptions; shutdown and crash; a connection that was killed; "completion unknown".
+    let leaving = ["08", "57P", "70100", "40003"].iter().any(|class| state.starts_with(class));
+    answered && !leaving
+}
+
+/// Whether the database answered, and it is the model that cannot read the answer.
+pub(crate) fn is_unreadable_row(error: &DbErr) -> bool {
+    let unreadable = sqlx(error).is_some_and(|error| {
+        matches!(
+            error,
+            SqlxError::ColumnDecode { .. }
+                | SqlxError::ColumnNotFound(_)
+                | SqlxError::ColumnIndexOutOfBounds { .. }
+                | SqlxError::TypeNotFound { .. }
+                | SqlxError::Decode(_)
+        )
+    });
+    unreadable || !matches!(error, DbErr::Exec(_) | DbErr::Query(_) | DbErr::Conn(_))
+}
+
+/// SQLite's "database is locked", after the time that the caller is willing to wait.
+pub(crate) fn is_locked(error: &DbErr) -> bool {
+    sql_state(error).as_deref() == Some("5")
 }

@@ -14,7 +14,7 @@ impl<C: Sync> EventScope for AuditedConnection<C> {
     }
 }
 
-impl<T: Sync> EventScope for AuditedTransaction<T> {
+impl<T: Send + Sync + 'static> EventScope for AuditedTransaction<T> {
     fn context(&self) -> Option<AuditContext> {
         self.bound_context().cloned()
     }

@@ -5,12 +5,13 @@
 
 use std::{
     pin::Pin,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
 use ftn_audit::{Audit, AuditRecord};
 use sea_orm::{DbBackend, DbErr, Value};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::{
     auditable::{AnyEntity, Row},
@@ -33,6 +34,8 @@ pub(crate) enum Entry {
 pub(crate) struct Interrupted {
     pub(crate) entity: &'static dyn AnyEntity,
     pub(crate) operation: &'static str,
+    /// The statement without literals.
+    pub(crate) fingerprint: Arc<str>,
     pub(crate) occurred_at: SystemTime,
     /// The rows before the statement, by key; none for an insert, whose rows nobody can name.
     pub(crate) before: Vec<(Vec<Value>, Row)>,
@@ -49,14 +52,46 @@ pub(crate) struct Scope {
     audit: Audit,
     backend: DbBackend,
     state: Mutex<State>,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 struct State {
     frames: Vec<Frame>,
-    /// Whether a statement failed: then Postgres has aborted the transaction, and COMMIT will be a rollback that
-    /// reports success.
-    failed: bool,
+    /// Whether a statement failed, or its end was not seen: then Postgres may have aborted the transaction, and COMMIT
+    /// will be a rollback that reports success.
+    doubtful: bool,
+    /// Whether the database ended the transaction by itself. What is sent afterwards stands alone, and no rollback
+    /// undoes it.
+    ended: bool,
 }
+
+/// A statement on its way that capture does not look into; its failure, or a future that was dropped, leaves a doubt.
+pub(crate) struct Doubt<'a>(Option<&'a Scope>);
+
+impl Doubt<'_> {
+    /// The statement came to its end.
+    pub(crate) fn dispel(mut self) {
+        self.0 = None;
+    }
+
+    /// The statement failed.
+    pub(crate) fn confirm(mut self, error: &DbErr) {
+        if let Some(scope) = self.0.take() {
+            scope.statement_failed(error);
+        }
+    }
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if let Some(scope) = self.0 {
+            scope.state().doubtful = true;
+        }
+    }
+}
+
+/// Held by whoever uses the connection.
+pub(crate) struct Turn(#[expect(dead_code, reason = "held, not read")] OwnedMutexGuard<()>);
 
 /// What a committed transaction leaves behind.
 pub(crate) struct Committed {
@@ -66,8 +101,16 @@ pub(crate) struct Committed {
 
 impl Scope {
     pub(crate) fn new(audit: Audit, backend: DbBackend) -> Self {
-        let state = State { frames: vec![Frame::default()], failed: false };
-        Self { audit, backend, state: Mutex::new(state) }
+        let state = State { frames: vec![Frame::default()], doubtful: false, ended: false };
+        Self { audit, backend, state: Mutex::new(state), turn: Arc::default() }
+    }
+
+    /// Waits for the connection's statements before this one. Held over a whole capture (old row, statement, new row)
+    /// and over every savepoint, commit and rollback: the connection does one thing at a time anyway, and tasks that
+    /// share a transaction must come neither between an old row and its statement nor between a statement and the
+    /// frame that owns its record.
+    pub(crate) async fn turn(&self) -> Turn {
+        Turn(self.turn.clone().lock_owned().await)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -107,12 +150,26 @@ impl Scope {
         }
     }
 
-    /// The innermost savepoint, or the whole transaction, was rolled back.
+    /// The innermost savepoint, or the whole transaction, was rolled back. What was written after the database had
+    /// ended the transaction stays, for there was nothing to roll back.
     pub(crate) fn roll_back(&self) {
-        let frame = self.state().frames.pop();
-        if let Some(frame) = frame {
-            self.audit.discard(frame.entries.len());
+        let mut state = self.state();
+        let Some(mut frame) = state.frames.pop() else { return };
+        if state.ended {
+            match state.frames.last_mut() {
+                Some(outer) => outer.entries.append(&mut frame.entries),
+                None => state.frames.push(Frame { entries: frame.entries, callbacks: Vec::new() }),
+            }
+            return;
         }
+        drop(state);
+        self.audit.discard(frame.entries.len());
+    }
+
+    /// Whether the outermost rollback left records of work that is stored all the same.
+    pub(crate) fn has_survivors(&self) -> bool {
+        let state = self.state();
+        state.ended && state.frames.iter().any(|frame| !frame.entries.is_empty())
     }
 
     /// The transaction ended: takes what it owned.
@@ -125,24 +182,49 @@ impl Scope {
         committed
     }
 
-    /// Takes the statements that were given up, in order with what they stand among.
-    pub(crate) fn take_interrupted(&self) -> Option<Vec<Entry>> {
-        let mut state = self.state();
-        let frame = state.frames.last_mut()?;
-        let interrupted = frame.entries.iter().any(|entry| matches!(entry, Entry::Interrupted(_)));
-        interrupted.then(|| std::mem::take(&mut frame.entries))
+    /// Whether there are statements that were given up.
+    pub(crate) fn has_interrupted(&self) -> bool {
+        let state = self.state();
+        state
+            .frames
+            .iter()
+            .flat_map(|frame| &frame.entries)
+            .any(|entry| matches!(entry, Entry::Interrupted(_)))
     }
 
-    pub(crate) fn has_failed(&self) -> bool {
-        self.state().failed
+    /// How many frames there are.
+    pub(crate) fn depth(&self) -> usize {
+        self.state().frames.len()
+    }
+
+    /// Takes the entries of a frame, counted from the outermost.
+    pub(crate) fn take_entries(&self, frame: usize) -> Vec<Entry> {
+        self.state().frames.get_mut(frame).map(|frame| std::mem::take(&mut frame.entries)).unwrap_or_default()
+    }
+
+    /// Puts entries back into the frame that they were taken from.
+    pub(crate) fn put_back(&self, frame: usize, entries: Vec<Entry>) {
+        if let Some(frame) = self.state().frames.get_mut(frame) {
+            frame.entries.splice(..0, entries);
+        }
+    }
+
+    /// A statement begins that capture does not look into.
+    pub(crate) fn doubt(&self) -> Doubt<'_> {
+        Doubt(Some(self))
+    }
+
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.state().doubtful
     }
 
     /// A statement failed. Where that made the database roll back everything, so does the scope.
     pub(crate) fn statement_failed(&self, error: &DbErr) {
         let mut state = self.state();
-        state.failed = true;
+        state.doubtful = true;
         // MySQL ends the whole transaction on a deadlock; what is sent afterwards runs in autocommit.
         if self.backend == DbBackend::MySql && sql_state(error).as_deref() == Some("40001") {
+            state.ended = true;
             for frame in &mut state.frames {
                 self.audit.discard(frame.entries.len());
                 frame.entries.clear();

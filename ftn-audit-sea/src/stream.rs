@@ -12,32 +12,42 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, StreamT
 use crate::{
     capture::{Call, Reply},
     connection::{AuditedConnection, mismatch},
+    scope::Doubt,
     transaction::AuditedTransaction,
 };
 
 /// The rows of a streamed statement: as they come from the database for a read; for a write to an audited table, all of
 /// them, fetched before the first is given out, because a write has happened as a whole.
-pub struct AuditedStream<S>(Rows<S>);
+pub struct AuditedStream<'a, S>(Rows<'a, S>);
 
-enum Rows<S> {
-    Live(Pin<Box<S>>),
+enum Rows<'a, S> {
+    /// In a transaction, a read that fails or is not read to its end leaves a doubt.
+    Live(Pin<Box<S>>, Option<Doubt<'a>>),
     Fetched(vec::IntoIter<QueryResult>),
 }
 
-impl<S: Stream<Item = Result<QueryResult, DbErr>>> Stream for AuditedStream<S> {
+impl<S: Stream<Item = Result<QueryResult, DbErr>>> Stream for AuditedStream<'_, S> {
     type Item = Result<QueryResult, DbErr>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match &mut self.0 {
-            Rows::Live(stream) => stream.as_mut().poll_next(cx),
+            Rows::Live(stream, doubt) => {
+                let item = stream.as_mut().poll_next(cx);
+                match (&item, doubt.take()) {
+                    (Poll::Ready(None), Some(doubt)) => doubt.dispel(),
+                    (Poll::Ready(Some(Err(error))), Some(doubt)) => doubt.confirm(error),
+                    (_, open) => *doubt = open,
+                }
+                item
+            }
             Rows::Fetched(rows) => Poll::Ready(rows.next().map(Ok)),
         }
     }
 }
 
-type Opening<'a, S> = Pin<Box<dyn Future<Output = Result<AuditedStream<S>, DbErr>> + Send + 'a>>;
+type Opening<'a, S> = Pin<Box<dyn Future<Output = Result<AuditedStream<'a, S>, DbErr>> + Send + 'a>>;
 
-fn fetched<S>(reply: Reply) -> Result<AuditedStream<S>, DbErr> {
+fn fetched<'a, S>(reply: Reply) -> Result<AuditedStream<'a, S>, DbErr> {
     match reply {
         Reply::All(rows) => Ok(AuditedStream(Rows::Fetched(rows.into_iter()))),
         Reply::Executed(_) | Reply::One(_) => Err(mismatch()),
@@ -47,7 +57,7 @@ fn fetched<S>(reply: Reply) -> Result<AuditedStream<S>, DbErr> {
 macro_rules! stream_trait {
     ($inner:ident) => {
         type Stream<'a>
-            = AuditedStream<$inner::Stream<'a>>
+            = AuditedStream<'a, $inner::Stream<'a>>
         where
             Self: 'a;
 
@@ -60,13 +70,26 @@ macro_rules! stream_trait {
                 match self.shared().plan(&statement.sql) {
                     Some(plan) => fetched(self.captured(plan, statement, Call::QueryAll).await?),
                     None => {
-                        let stream = self.inner().stream_raw(statement).await?;
-                        Ok(AuditedStream(Rows::Live(Box::pin(stream))))
+                        let (stream, doubt) = self.open(statement).await?;
+                        Ok(AuditedStream(Rows::Live(Box::pin(stream), doubt)))
                     }
                 }
             })
         }
     };
+}
+
+impl<C: StreamTrait> AuditedConnection<C> {
+    async fn open(&self, statement: Statement) -> Result<(C::Stream<'_>, Option<Doubt<'_>>), DbErr> {
+        Ok((self.inner().stream_raw(statement).await?, None))
+    }
+}
+
+impl<T: ConnectionTrait + StreamTrait + Send + 'static> AuditedTransaction<T> {
+    async fn open(&self, statement: Statement) -> Result<(T::Stream<'_>, Option<Doubt<'_>>), DbErr> {
+        let doubt = self.scope().doubt();
+        Ok((self.bare().stream_raw(statement).await?, Some(doubt)))
+    }
 }
 
 impl<C> StreamTrait for AuditedConnection<C>
@@ -79,7 +102,7 @@ where
 
 impl<T> StreamTrait for AuditedTransaction<T>
 where
-    T: ConnectionTrait + StreamTrait + Send,
+    T: ConnectionTrait + StreamTrait + Send + 'static,
 {
     stream_trait!(T);
 }

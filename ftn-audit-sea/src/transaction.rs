@@ -13,10 +13,10 @@ use sea_orm::{
 use crate::{
     capture::{self, Call, Plan, Reply},
     connection::{Shared, connection_trait, mismatch},
-    detached::detached,
+    detached::{carried, detached},
     error::is_answer_of_the_database,
     probe,
-    scope::Scope,
+    scope::{Scope, Turn},
 };
 
 /// An open transaction, or a savepoint in one, of an [`AuditedConnection`](crate::AuditedConnection).
@@ -36,7 +36,7 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-pub struct AuditedTransaction<T = DatabaseTransaction> {
+pub struct AuditedTransaction<T: Send + 'static = DatabaseTransaction> {
     /// `None` only while the object is being used up.
     inner: Option<T>,
     shared: Arc<Shared>,
@@ -44,7 +44,7 @@ pub struct AuditedTransaction<T = DatabaseTransaction> {
     scope: Arc<Scope>,
 }
 
-impl<T> AuditedTransaction<T> {
+impl<T: Send + 'static> AuditedTransaction<T> {
     pub(crate) fn new(inner: T, shared: Arc<Shared>, context: Option<AuditContext>) -> Self {
         let scope = Arc::new(Scope::new(shared.audit.clone(), shared.backend));
         Self { inner: Some(inner), shared, context, scope }
@@ -52,6 +52,8 @@ impl<T> AuditedTransaction<T> {
 
     /// The transaction itself: what goes through it is not audited.
     pub fn inner(&self) -> &T {
+        // Nobody will see whether what goes through it fails.
+        drop(self.scope.doubt());
         self.bare()
     }
 
@@ -63,40 +65,63 @@ impl<T> AuditedTransaction<T> {
         &self.scope
     }
 
+    #[cfg(feature = "stream")]
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
 
     #[expect(clippy::expect_used, reason = "taken only by methods that consume the object")]
-    fn bare(&self) -> &T {
+    pub(crate) fn bare(&self) -> &T {
         self.inner.as_ref().expect("the transaction is open while its object lives")
     }
 
     /// Runs a future once the outermost transaction has committed and its records are handed over; drops it when this
     /// savepoint or the transaction is rolled back. `commit()` waits for it; a panic in it is logged.
+    ///
+    /// The context and the handle of the task that calls this are the future's, too.
     pub fn on_commit(&self, callback: impl Future<Output = ()> + Send + 'static) {
-        self.scope.on_commit(Box::pin(callback));
+        self.scope.on_commit(carried(Box::pin(callback)));
     }
 
-    fn nested(&self, inner: T) -> Self {
+    /// Sets a savepoint, and begins its frame in the same turn.
+    async fn nested(&self, begin: impl Future<Output = Result<T, DbErr>> + Send) -> Result<Self, DbErr> {
+        let _turn = self.scope.turn().await;
+        let inner = self.observed(begin).await?;
         self.scope.begin();
-        Self {
+        Ok(Self {
             inner: Some(inner),
             shared: self.shared.clone(),
             context: self.context.clone(),
             scope: self.scope.clone(),
+        })
+    }
+
+    /// Runs a statement that is not captured, and remembers when it may have failed.
+    async fn observed<R>(
+        &self,
+        statement: impl Future<Output = Result<R, DbErr>> + Send,
+    ) -> Result<R, DbErr> {
+        let doubt = self.scope.doubt();
+        let result = statement.await;
+        match &result {
+            Ok(_) => doubt.dispel(),
+            Err(error) => doubt.confirm(error),
         }
+        result
     }
 }
 
-impl<T: ConnectionTrait> AuditedTransaction<T> {
+impl<T: ConnectionTrait + Send + 'static> AuditedTransaction<T> {
     pub(crate) async fn captured(
         &self,
         plan: Arc<Plan>,
         statement: Statement,
         call: Call,
     ) -> Result<Reply, DbErr> {
+        let _turn = self.scope.turn().await;
         let site = self.shared.site(self.context.as_ref());
+        // A statement that was given up may have touched the rows that this one will.
+        capture::resolve(self.bare(), &self.scope, &site).await;
         capture::run(self.bare(), &self.scope, &site, &plan, statement, call).await
     }
 }
@@ -111,9 +136,11 @@ where
     ///
     /// Those of the bare commit. Cancellation: the commit goes on, and its records are handed over.
     pub async fn commit(mut self) -> Result<(), DbErr> {
+        // Waited for here, so that a caller that gives up before the commit is sent has not asked for it.
+        let turn = self.scope.turn().await;
         let Some(inner) = self.inner.take() else { return Ok(()) };
         let (scope, shared) = (self.scope.clone(), self.shared.clone());
-        detached(async move { commit(inner, &scope, &shared).await }).await
+        detached(async move { commit(inner, &scope, &shared, turn).await }).await
     }
 
     /// Rolls back, to the savepoint if it is one.
@@ -122,9 +149,15 @@ where
     ///
     /// Those of the bare rollback; the records are discarded in any case.
     pub async fn rollback(mut self) -> Result<(), DbErr> {
+        let turn = self.scope.turn().await;
         let Some(inner) = self.inner.take() else { return Ok(()) };
-        self.scope.roll_back();
-        inner.rollback().await
+        // Also when this future is dropped on the way: SeaORM then rolls back on its own.
+        let discarding = Discarding(self.scope.clone());
+        let rolled_back = inner.rollback().await;
+        drop(discarding);
+        drop(turn);
+        hand_over_survivors(&self.shared.audit, &self.scope).await;
+        rolled_back
     }
 
     /// Runs the function inside a savepoint: released when it returns `Ok`, rolled back when it returns an error.
@@ -185,25 +218,43 @@ where
     }
 }
 
+struct Discarding(Arc<Scope>);
+
+impl Drop for Discarding {
+    fn drop(&mut self) {
+        self.0.roll_back();
+    }
+}
+
+/// MySQL's deadlock ends a transaction without asking: what was written after it is stored, and no rollback changes it.
+async fn hand_over_survivors(audit: &Audit, scope: &Scope) {
+    if scope.has_survivors() {
+        audit.hand_over(capture::finish(audit, scope.take().entries)).await;
+    }
+}
+
 /// Commits whatever is innermost on the connection, and hands over when that was the transaction itself.
-pub(crate) async fn commit<T>(inner: T, scope: &Scope, shared: &Shared) -> Result<(), DbErr>
+pub(crate) async fn commit<T>(inner: T, scope: &Scope, shared: &Shared, turn: Turn) -> Result<(), DbErr>
 where
     T: ConnectionTrait + TransactionSession,
 {
     let site = shared.site(None);
-    let resolved = capture::resolve(&inner, scope, &site).await;
+    capture::resolve(&inner, scope, &site).await;
     if scope.is_nested() {
         let released = inner.commit().await;
         match &released {
             Ok(()) => scope.release(),
-            Err(_) => scope.roll_back(),
+            Err(error) => {
+                scope.statement_failed(error);
+                scope.roll_back();
+            }
         }
         return released;
     }
     // Postgres answers COMMIT of an aborted transaction with success, and rolls it back.
-    let doubtful = resolved.is_err() || scope.has_failed();
-    let aborted = doubtful && shared.backend == DbBackend::Postgres && is_aborted(&inner).await;
+    let aborted = scope.is_doubtful() && shared.backend == DbBackend::Postgres && is_aborted(&inner).await;
     let committed = inner.commit().await;
+    drop(turn);
     match &committed {
         Ok(()) if aborted => scope.roll_back(),
         Ok(()) => end(&shared.audit, scope).await,
@@ -235,15 +286,31 @@ pub(crate) async fn end(audit: &Audit, scope: &Scope) {
 }
 
 /// Dropping an open transaction makes the database roll back, so its records go, too.
-impl<T> Drop for AuditedTransaction<T> {
+///
+/// SeaORM panics when a transaction is dropped while its connection is busy, as it is when a commit goes on that a
+/// caller has given up. So this waits for its turn, in a task where it has to.
+impl<T: Send + 'static> Drop for AuditedTransaction<T> {
     fn drop(&mut self) {
-        if self.inner.is_some() {
-            self.scope.roll_back();
+        let Some(inner) = self.inner.take() else { return };
+        let (scope, audit) = (self.scope.clone(), self.shared.audit.clone());
+        let mut closing = Box::pin(async move {
+            let discarding = Discarding(scope.clone());
+            let turn = scope.turn().await;
+            drop(inner);
+            drop(discarding);
+            drop(turn);
+            hand_over_survivors(&audit, &scope).await;
+        });
+        // Asked once here, it stands in the queue before whatever the caller does next.
+        if (&mut closing).now_or_never().is_none()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(closing);
         }
     }
 }
 
-impl<T> std::fmt::Debug for AuditedTransaction<T> {
+impl<T: Send + 'static> std::fmt::Debug for AuditedTransaction<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AuditedTransaction").finish_non_exhaustive()
     }
@@ -252,7 +319,7 @@ impl<T> std::fmt::Debug for AuditedTransaction<T> {
 connection_trait! {
     [T] AuditedTransaction<T>
     where
-        T: ConnectionTrait + Send,
+        T: ConnectionTrait + Send + 'static,
 }
 
 #[async_trait]
@@ -277,7 +344,7 @@ where
     type Transaction = Self;
 
     async fn begin(&self) -> Result<Self, DbErr> {
-        Ok(self.nested(self.bare().begin().await?))
+        self.nested(self.bare().begin()).await
     }
 
     async fn begin_with_config(
@@ -285,11 +352,11 @@ where
         isolation_level: Option<IsolationLevel>,
         access_mode: Option<AccessMode>,
     ) -> Result<Self, DbErr> {
-        Ok(self.nested(self.bare().begin_with_config(isolation_level, access_mode).await?))
+        self.nested(self.bare().begin_with_config(isolation_level, access_mode)).await
     }
 
     async fn begin_with_options(&self, options: TransactionOptions) -> Result<Self, DbErr> {
-        Ok(self.nested(self.bare().begin_with_options(options).await?))
+        self.nested(self.bare().begin_with_options(options)).await
     }
 
     async fn transaction<F, R, E>(&self, callback: F) -> Result<R, TransactionError<E>>

@@ -54,7 +54,10 @@ pub(crate) fn attribute_value(value: &Value) -> AttributeValue {
         Value::Array(_, Some(values)) => AttributeValue::List(values.iter().map(attribute_value).collect()),
         #[cfg(feature = "postgres-array")]
         Value::Array(_, None) => AttributeValue::Null,
+        // What is left depends on SeaORM's features.
+        #[allow(unreachable_patterns)]
         value if *value == value.as_null() => AttributeValue::Null,
+        #[allow(unreachable_patterns)]
         value => sql_literal(value).into(),
     }
 }

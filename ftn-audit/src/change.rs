@@ -314,6 +314,7 @@ impl<M: Subject> Change<M> {
     }
 
     /// The row after, where there is one.
+    #[allow(clippy::new_ret_no_self, reason = "the counterpart of `old`")]
     pub fn new(&self) -> Option<&M> {
         self.new.as_ref()
     }

@@ -47,7 +47,7 @@ struct Inner {
     attributes: OnceLock<Arc<Attributes>>,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 struct Facts {
     on_behalf_of: Option<Actor>,
     tenant: Option<String>,
@@ -148,6 +148,21 @@ impl AuditContext {
     /// The actor, as far as known by now.
     pub fn actor(&self) -> Option<&Actor> {
         self.0.actor.get().map(AsRef::as_ref)
+    }
+
+    /// For capture: the context as it is now. An actor that is set later is not its actor.
+    #[must_use]
+    pub fn as_of_now(&self) -> Self {
+        if self.actor().is_some() {
+            return self.clone();
+        }
+        let Inner { facts, attributes, .. } = &*self.0;
+        Self(Arc::new(Inner { facts: facts.clone(), actor: OnceLock::new(), attributes: attributes.clone() }))
+    }
+
+    /// For capture: whether two contexts, as of now, say the same.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || (self.actor() == other.actor() && self.0.facts == other.0.facts)
     }
 
     pub(crate) fn shared_actor(&self) -> Option<Arc<Actor>> {

@@ -129,6 +129,7 @@ impl fmt::Display for AttributeValue {
 }
 
 impl PartialEq<str> for AttributeValue {
+    #[allow(clippy::cmp_owned, reason = "to compare without the text would call this function")]
     fn eq(&self, other: &str) -> bool {
         match self {
             Self::Text(text) => text == other,

@@ -1,16 +1,27 @@
 //! Databases for tests: SQLite always, Postgres and MariaDB where a URL says so.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ftn_audit_sea::prelude::*;
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, EntityTrait, Schema, Statement,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, EntityTrait, PaginatorTrait,
+    Schema, Statement,
 };
+use tokio::sync::OnceCell;
 
 use crate::entities::*;
 
-/// A database of a test's own.
+/// A database of a test's own, with an audited connection to it. Dropped with this value, also when the test fails.
 pub struct TestDatabase {
-    pub connection: DatabaseConnection,
+    pub kind: Kind,
+    /// The bare connection.
+    pub bare: DatabaseConnection,
+    pub db: AuditedConnection,
+    pub audit: Audit,
+    pub sink: MemorySink,
     /// Where a second, independent pool can connect.
     pub url: String,
+    name: String,
 }
 
 /// The kinds of database that a test runs on.
@@ -21,43 +32,147 @@ pub enum Kind {
     MariaDb,
 }
 
+/// Databases that a killed run left behind are dropped by a later one when they are this old.
+const LEFT_BEHIND_SECONDS: u64 = 3600;
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
 impl Kind {
-    fn variable(self) -> &'static str {
-        match self {
-            Self::Sqlite => "",
+    fn server(self) -> Option<String> {
+        let variable = match self {
+            Self::Sqlite => return None,
             Self::Postgres => "FTN_AUDIT_TEST_POSTGRES",
             Self::MariaDb => "FTN_AUDIT_TEST_MARIADB",
-        }
+        };
+        let server = std::env::var(variable).ok();
+        let required = std::env::var("FTN_AUDIT_TEST_REQUIRE").is_ok_and(|value| value == "1");
+        assert!(server.is_some() || !required, "{variable} is not set, and FTN_AUDIT_TEST_REQUIRE is");
+        server
     }
 
     /// A fresh database; `None` where there is no server and none is demanded.
     pub async fn database(self) -> Option<TestDatabase> {
-        let name = format!("ftn_audit_{}", uuid::Uuid::new_v4().simple());
+        let name = format!("ftn_audit_{}_{}", now(), uuid::Uuid::new_v4().simple());
         let url = match self {
-            Self::Sqlite => {
-                let path = std::env::temp_dir().join(format!("{name}.sqlite"));
-                format!("sqlite://{}?mode=rwc", path.display())
-            }
-            server => {
-                let Ok(admin) = std::env::var(server.variable()) else {
-                    let required = std::env::var("FTN_AUDIT_TEST_REQUIRE").is_ok_and(|value| value == "1");
-                    assert!(!required, "{} is not set, and FTN_AUDIT_TEST_REQUIRE is", server.variable());
-                    return None;
-                };
+            Self::Sqlite => format!("sqlite://{}?mode=rwc", sqlite_path(&name).display()),
+            _ => {
+                let admin = self.server()?;
+                static SWEPT: [OnceCell<()>; 2] = [const { OnceCell::const_new() }; 2];
+                SWEPT[usize::from(self == Self::MariaDb)].get_or_init(|| self.sweep(&admin)).await;
                 let connection = Database::connect(&admin).await.expect("the test server answers");
                 let create = format!("CREATE DATABASE {name}");
                 connection.execute_unprepared(&create).await.expect("the test may create a database");
+                connection.close().await.unwrap();
                 let (server, _) = admin.rsplit_once('/').expect("the URL names a database");
                 format!("{server}/{name}")
             }
         };
-        let connection = connect(&url).await;
+        let bare = connect(&url).await;
         if self == Self::Sqlite {
-            connection.execute_unprepared("PRAGMA journal_mode = WAL").await.expect("SQLite has a journal");
+            bare.execute_unprepared("PRAGMA journal_mode = WAL").await.expect("SQLite has a journal");
         }
-        create_tables(&connection).await;
-        Some(TestDatabase { connection, url })
+        create_tables(&bare).await;
+        let (audit, sink) = recording();
+        let db = audit.connect(bare.clone()).await.unwrap();
+        Some(TestDatabase { kind: self, bare, db, audit, sink, url, name })
     }
+
+    async fn sweep(self, admin: &str) {
+        let connection = Database::connect(admin).await.expect("the test server answers");
+        let list = match self {
+            Self::Postgres => "SELECT datname::text FROM pg_database",
+            _ => "SELECT schema_name FROM information_schema.schemata",
+        };
+        for row in connection.query_all_raw(sql(&connection, list)).await.expect("databases can be listed") {
+            let name: String = row.try_get_by_index(0).unwrap();
+            let age = name
+                .strip_prefix("ftn_audit_")
+                .and_then(|rest| rest.split_once('_')?.0.parse::<u64>().ok())
+                .map(|made| now().saturating_sub(made));
+            if age.is_some_and(|age| age > LEFT_BEHIND_SECONDS) {
+                let _ = connection.execute_unprepared(&format!("DROP DATABASE {name}")).await;
+            }
+        }
+    }
+
+    pub fn backend(self) -> DbBackend {
+        match self {
+            Self::Sqlite => DbBackend::Sqlite,
+            Self::Postgres => DbBackend::Postgres,
+            Self::MariaDb => DbBackend::MySql,
+        }
+    }
+}
+
+fn sqlite_path(name: &str) -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("{name}.sqlite"))
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        if self.kind == Kind::Sqlite {
+            for suffix in ["", "-wal", "-shm"] {
+                let path = sqlite_path(&self.name).into_os_string();
+                let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
+            }
+            return;
+        }
+        let Some(admin) = self.kind.server() else { return };
+        let drop = match self.kind {
+            Kind::Postgres => format!("DROP DATABASE {} WITH (FORCE)", self.name),
+            _ => format!("SET STATEMENT lock_wait_timeout = 5 FOR DROP DATABASE {}", self.name),
+        };
+        // A runtime cannot be waited for inside another, so it is another thread's.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let connection = Database::connect(admin).await?;
+                connection.execute_unprepared(&drop).await?;
+                connection.close().await
+            })
+        });
+        if let Ok(Err(error)) = dropping.join() {
+            eprintln!("{} is left behind: {error}", self.name);
+        }
+    }
+}
+
+impl TestDatabase {
+    /// The records so far, which are then forgotten.
+    pub fn take(&self) -> Vec<AuditRecord> {
+        let records = self.sink.records();
+        self.sink.clear();
+        records
+    }
+
+    /// The one record so far, which is then forgotten.
+    #[track_caller]
+    pub fn one(&self) -> AuditRecord {
+        let mut records = self.take();
+        assert_eq!(records.len(), 1, "{records:#?}");
+        records.remove(0)
+    }
+
+    /// Nothing was recorded.
+    #[track_caller]
+    pub fn silent(&self) {
+        let records = self.take();
+        assert!(records.is_empty(), "{records:#?}");
+    }
+}
+
+/// A handle with a sink in memory.
+pub fn recording() -> (Audit, MemorySink) {
+    let sink = MemorySink::new();
+    let audit = Audit::builder()
+        .service_name("test")
+        .sink(sink.clone())
+        .delivery(Delivery::sync())
+        .build()
+        .expect("the tests' entities are sound");
+    (audit, sink)
 }
 
 /// Another pool on the same database.
@@ -89,10 +204,42 @@ pub async fn count<E: EntityTrait>(db: &DatabaseConnection, _: E) -> u64
 where
     E::Model: Sync,
 {
-    use sea_orm::PaginatorTrait;
     E::find().count(db).await.expect("the table can be counted")
 }
 
 pub fn sql(db: &impl ConnectionTrait, text: &str) -> Statement {
     Statement::from_string(db.get_database_backend(), text)
 }
+
+/// Waits until something is so: for what another session does.
+pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    let start = std::time::Instant::now();
+    while !condition().await {
+        assert!(start.elapsed().as_secs() < 20, "waited in vain: {what}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+/// One test a database, from a function that takes the database. Where there is no server, it passes.
+macro_rules! on {
+    ($($kind:ident)+: $($test:ident)+) => {
+        on!(@tests [$($kind)+] $($test)+);
+    };
+    (@tests $kinds:tt $($test:ident)+) => {$(
+        on!(@kinds $test $kinds);
+    )+};
+    (@kinds $test:ident [$($kind:ident)+]) => {
+        mod $test {
+            $(
+                #[expect(non_snake_case, reason = "the name of a database")]
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $kind() {
+                    if let Some(database) = crate::database::Kind::$kind.database().await {
+                        super::$test(&database).await;
+                    }
+                }
+            )+
+        }
+    };
+}
+pub(crate) use on;

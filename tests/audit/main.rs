@@ -4,4 +4,7 @@ mod database;
 mod entities;
 mod events;
 mod quick;
+mod samples;
 mod settings;
+mod statements;
+mod values;

@@ -1,7 +1,7 @@
 //! DELETE: of the row of one key, and of a junction's rows by any condition.
 
 use ftn_audit::{EventType, LinkAction, change::Marks};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbErr, Statement};
 
 use super::{
     interrupted::Watch,
@@ -22,28 +22,34 @@ pub(super) async fn run<C: ConnectionTrait>(
     call: Call,
 ) -> Result<Reply, DbErr> {
     let entity = plan.entity;
-    let before = match before(connection, site, plan, &statement).await {
+    let before = match before(connection, site, plan, &statement, call).await {
         Ok(rows) => rows,
-        // SQLite keeps the transaction when a statement fails: let the caller's own statement speak for itself.
-        Err(_) if site.backend == DbBackend::Sqlite => Vec::new(),
-        Err(error @ (DbErr::Exec(_) | DbErr::Query(_))) => return Err(call.align(error)),
-        // The row is there and the model cannot read it; that is not the caller's statement's fault.
-        Err(_) => Vec::new(),
+        Err(error) => site.before_failed(call, error)?,
     };
     let before: Vec<_> = before.into_iter().map(|row| (entity.key_of(&row), row)).collect();
-    let watch = Watch::new(scope, site, entity, OPERATION, before);
+    let watch = Watch::new(scope, site, entity, OPERATION, &plan.fingerprint, before);
     let reply = call.send(connection, statement).await;
-    if !reply.as_ref().is_ok_and(Reply::touched_rows) {
+    let returning = plan.returning != Returning::Nothing;
+    if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning)) {
         watch.end();
         return reply;
     }
-    let returned = returned(plan, &reply);
+    let told_touched = returning || matches!(reply, Ok(Reply::Executed(_)));
+    let returned = returned(plan, call, &reply);
     let marks = Marks::default();
+    let rows: Vec<&Row> = match &returned {
+        Some(rows) => rows.iter().collect(),
+        None => watch.before().iter().map(|(_, row)| row).collect(),
+    };
+    if rows.is_empty() {
+        watch.end();
+        if told_touched {
+            let marks = Marks { old_unconfirmed: true, ..marks };
+            scope.push(site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks));
+        }
+        return reply;
+    }
     if entity.model().junction {
-        let rows: Vec<&Row> = match &returned {
-            Some(rows) => rows.iter().collect(),
-            None => watch.before().iter().map(|(_, row)| row).collect(),
-        };
         let removed =
             site.link_entries(connection, entity, &rows, LinkAction::Remove, OPERATION, &marks).await;
         watch.end();
@@ -52,11 +58,6 @@ pub(super) async fn run<C: ConnectionTrait>(
     }
     let before = watch.end();
     let rows = returned.unwrap_or_else(|| before.into_iter().map(|(_, row)| row).collect());
-    if rows.is_empty() {
-        let marks = Marks { old_unconfirmed: true, ..marks };
-        scope.push(site.unparsed_entry(entity, OPERATION, marks));
-        return reply;
-    }
     for row in rows {
         let change =
             RowChange { event: EventType::Deletion, old: Some(row), new: None, marks: marks.clone() };
@@ -70,8 +71,9 @@ async fn before<C: ConnectionTrait>(
     site: &Site,
     plan: &DeletePlan,
     statement: &Statement,
+    call: Call,
 ) -> Result<Vec<Row>, DbErr> {
-    if plan.returning == Returning::Row {
+    if returns_every_row(plan, call) {
         return Ok(Vec::new());
     }
     let entity = plan.entity;
@@ -87,10 +89,15 @@ async fn before<C: ConnectionTrait>(
     }
 }
 
-/// The rows that the statement gave back: the very rows that it deleted. One that was asked for one row only may
-/// have deleted more.
-fn returned(plan: &DeletePlan, reply: &Result<Reply, DbErr>) -> Option<Vec<Row>> {
-    if plan.returning != Returning::Row {
+/// Whether the answer will have the very rows that were deleted. One that is asked for one row only may have deleted
+/// more.
+fn returns_every_row(plan: &DeletePlan, call: Call) -> bool {
+    let one = matches!(plan.rows, DeletedRows::Key(_));
+    plan.returning == Returning::Row && (call == Call::QueryAll || (call == Call::QueryOne && one))
+}
+
+fn returned(plan: &DeletePlan, call: Call, reply: &Result<Reply, DbErr>) -> Option<Vec<Row>> {
+    if !returns_every_row(plan, call) {
         return None;
     }
     let rows = reply.as_ref().ok()?.rows();

@@ -47,9 +47,10 @@ pub(super) async fn run<C: ConnectionTrait>(
         }
         _ => Vec::new(),
     };
-    let watch = Watch::new(scope, site, entity, OPERATION, Vec::new());
+    let watch = Watch::new(scope, site, entity, OPERATION, &plan.fingerprint, Vec::new());
     let reply = call.send(connection, statement).await;
-    if !reply.as_ref().is_ok_and(Reply::touched_rows) {
+    let returning = plan.returning != Returning::Nothing;
+    if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning)) {
         watch.end();
         return reply;
     }
@@ -59,7 +60,10 @@ pub(super) async fn run<C: ConnectionTrait>(
     };
     let entries = match rows {
         Some(rows) => entries(connection, site, plan, rows).await,
-        None => site.unparsed_entry(entity, OPERATION, Marks::default()).into_iter().collect(),
+        None => {
+            let entry = site.unparsed_entry(entity, OPERATION, &plan.fingerprint, Marks::default());
+            entry.into_iter().collect()
+        }
     };
     watch.end();
     scope.push(entries);
@@ -110,7 +114,9 @@ async fn read_back<C: ConnectionTrait>(
     let entity = plan.entity;
     let reply = reply.as_ref().ok()?;
     let keys = match (reply, keys) {
-        (Reply::All(rows), _) => rows.iter().map(|row| entity.decode_key(row)).collect::<Option<_>>()?,
+        (Reply::All(rows), _) if plan.returning != Returning::Nothing => {
+            rows.iter().map(|row| entity.decode_key(row)).collect::<Option<_>>()?
+        }
         (Reply::One(Some(row)), _) if plan.rows == 1 => vec![entity.decode_key(row)?],
         (_, Some(keys)) => keys,
         (Reply::Executed(result), None) if plan.rows == 1 => {
@@ -120,7 +126,7 @@ async fn read_back<C: ConnectionTrait>(
     };
     let mut rows = Vec::with_capacity(keys.len());
     for key in keys.iter().filter(|key| !present.contains(*key)) {
-        rows.push(site.read_key(connection, entity, key, None).await.ok()??);
+        rows.push(site.read_back(connection, entity, key).await.ok()??);
     }
     Some(rows)
 }

@@ -1,5 +1,7 @@
 //! From a statement's text to what has to be done to capture it.
 
+use std::sync::Arc;
+
 use sea_orm::{DbBackend, Statement, Value};
 use sqlparser::{
     ast::{
@@ -34,6 +36,7 @@ pub(crate) enum Plan {
 
 pub(crate) struct InsertPlan {
     pub(crate) entity: Entity,
+    pub(crate) fingerprint: Arc<str>,
     pub(crate) returning: Returning,
     /// For each row, which parameters are its key; `None` where the key is not among the parameters.
     pub(crate) keys: Option<Vec<Vec<usize>>>,
@@ -44,12 +47,14 @@ pub(crate) struct InsertPlan {
 
 pub(crate) struct UpdatePlan {
     pub(crate) entity: Entity,
+    pub(crate) fingerprint: Arc<str>,
     pub(crate) returning: Returning,
     pub(crate) key: Vec<usize>,
 }
 
 pub(crate) struct DeletePlan {
     pub(crate) entity: Entity,
+    pub(crate) fingerprint: Arc<str>,
     pub(crate) returning: Returning,
     pub(crate) rows: DeletedRows,
 }
@@ -66,8 +71,10 @@ pub(crate) enum DeletedRows {
 
 pub(crate) struct UnparsedPlan {
     pub(crate) entities: Vec<Entity>,
-    pub(crate) fingerprint: String,
+    pub(crate) fingerprint: Arc<str>,
     pub(crate) operation: &'static str,
+    /// Whether the rows of the answer are those that it changed.
+    pub(crate) returning: bool,
     /// Whether the text is one statement, so that its count of rows tells whether it did anything.
     pub(crate) single: bool,
 }
@@ -93,6 +100,7 @@ impl Plan {
     pub(crate) fn new(backend: DbBackend, sql: &str) -> Self {
         let text = match SqlText::parse(backend, sql) {
             Ok(text) => text,
+            Err(text) if text.controls_transaction() => return Self::TransactionControl,
             Err(text) => return Self::unreadable(sql, &text),
         };
         if text.statements.iter().any(is_transaction_control) {
@@ -122,8 +130,9 @@ impl Plan {
         }
         Self::Unparsed(UnparsedPlan {
             entities,
-            fingerprint: text.fingerprint(),
+            fingerprint: text.fingerprint().into(),
             operation: verb(sql),
+            returning: matches!(text.statements.as_slice(), [statement] if returns_rows(statement)),
             single: text.statements.len() == 1,
         })
     }
@@ -180,7 +189,8 @@ impl InsertPlan {
         };
         let keys = rows.iter().map(|row| key(&row.content)).collect();
         let returning = returning(entity, insert.returning.as_deref());
-        Some(Self { entity, returning, keys, rows: rows.len(), skips_conflicts })
+        let fingerprint = text.fingerprint().into();
+        Some(Self { entity, fingerprint, returning, keys, rows: rows.len(), skips_conflicts })
     }
 }
 
@@ -205,7 +215,7 @@ impl UpdatePlan {
         }
         let key = key_parameters(entity, update.selection.as_ref()?, text)?;
         let returning = returning(entity, update.returning.as_deref());
-        Some(Self { entity, returning, key })
+        Some(Self { entity, fingerprint: text.fingerprint().into(), returning, key })
     }
 }
 
@@ -227,7 +237,7 @@ impl DeletePlan {
             (None, None) => DeletedRows::All,
             (None, Some(_)) => DeletedRows::Where(text.condition(backend)?),
         };
-        Some(Self { entity, returning, rows })
+        Some(Self { entity, fingerprint: text.fingerprint().into(), returning, rows })
     }
 }
 
@@ -332,6 +342,16 @@ fn is_transaction_control(statement: &ast::Statement) -> bool {
     )
 }
 
+/// Whether a statement is a write whose answer has a row for each row that it changed.
+fn returns_rows(statement: &ast::Statement) -> bool {
+    match statement {
+        ast::Statement::Insert(insert) => insert.returning.is_some(),
+        ast::Statement::Update(update) => update.returning.is_some(),
+        ast::Statement::Delete(delete) => delete.returning.is_some(),
+        _ => false,
+    }
+}
+
 /// The tables that a statement can write to.
 fn collect_targets(statement: &ast::Statement, targets: &mut Vec<ObjectName>) {
     match statement {
@@ -360,7 +380,10 @@ fn collect_targets(statement: &ast::Statement, targets: &mut Vec<ObjectName>) {
             targets.extend(truncate.table_names.iter().map(|table| table.name.clone()));
         }
         ast::Statement::Drop { names, .. } => targets.extend(names.iter().cloned()),
-        ast::Statement::Explain { analyze: true, statement, .. } => collect_targets(statement, targets),
+        // Without ANALYZE it runs nothing; `(ANALYZE false)` is too rare to be told apart.
+        ast::Statement::Explain { analyze, options, statement, .. } if *analyze || options.is_some() => {
+            collect_targets(statement, targets);
+        }
         ast::Statement::Query(query) => collect_query_targets(query, targets),
         _ => {}
     }

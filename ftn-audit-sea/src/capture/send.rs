@@ -52,11 +52,12 @@ impl Reply {
         }
     }
 
-    /// Whether the statement touched a row, as far as its answer tells.
-    pub(crate) fn touched_rows(&self) -> bool {
+    /// Whether the statement touched a row, as far as its answer tells: one that was asked for rows and returns none
+    /// may have touched any.
+    pub(crate) fn touched_rows(&self, returning: bool) -> bool {
         match self {
             Self::Executed(result) => result.rows_affected() > 0,
-            answer => !answer.rows().is_empty(),
+            answer => !returning || !answer.rows().is_empty(),
         }
     }
 }

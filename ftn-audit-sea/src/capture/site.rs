@@ -9,9 +9,11 @@ use ftn_audit::{
 };
 use sea_orm::{Condition, ConnectionTrait, DbBackend, DbErr, Statement, Value, sea_query::LockType};
 
+use super::send::Call;
 use crate::{
     auditable::{AnyEntity, Row},
     backend::quoted,
+    error::{is_locked, is_unreadable_row},
     link::{Link, LinkedKeys},
     scope::Entry,
     value::same,
@@ -38,6 +40,7 @@ pub(crate) struct RowChange {
 pub(crate) struct LinkEvent {
     linked: LinkedKeys,
     owner_row: Option<Row>,
+    /// As it was when the statement ran: the record is composed later.
     context: Option<AuditContext>,
     origin: Origin,
     marks: Marks,
@@ -117,7 +120,7 @@ impl Site {
             entries.push(Entry::Link(LinkEvent {
                 linked,
                 owner_row,
-                context: self.context.clone(),
+                context: self.context.as_ref().map(AuditContext::as_of_now),
                 origin: self.origin(operation),
                 marks: marks.clone(),
             }));
@@ -153,8 +156,10 @@ impl Site {
         &self,
         entity: &'static dyn AnyEntity,
         operation: &'static str,
+        fingerprint: &str,
         marks: Marks,
     ) -> Option<Entry> {
+        let marks = Marks { statement: Some(fingerprint.to_owned()), ..marks };
         let facts = self.facts(entity, EventType::UnparsedWrite, &[], Changeset::default(), marks);
         let record = self.audit.compose(&facts, &self.origin(operation))?;
         Some(Entry::Record(Box::new(record)))
@@ -169,6 +174,25 @@ impl Site {
         lock: Option<LockType>,
     ) -> Result<Option<Row>, DbErr> {
         Ok(self.read(connection, entity, entity.key_condition(key), lock).await?.pop())
+    }
+
+    /// The row of a key after a statement that wrote it. On MySQL a plain read would fix, at its first use, what all
+    /// later plain reads of the caller's transaction see; a locking one does not, and the row is locked already.
+    pub(crate) async fn read_back<C: ConnectionTrait>(
+        &self,
+        connection: &C,
+        entity: &'static dyn AnyEntity,
+        key: &[Value],
+    ) -> Result<Option<Row>, DbErr> {
+        if self.backend != DbBackend::MySql {
+            return self.read_key(connection, entity, key, None).await;
+        }
+        let mut select = entity.select();
+        select.cond_where(entity.key_condition(key));
+        let mut select = self.backend.build(&select);
+        // MariaDB does not know the FOR SHARE that sea-query writes; this one needs no right but SELECT.
+        select.sql.push_str(" LOCK IN SHARE MODE");
+        connection.query_one_raw(select).await?.map(|row| entity.decode(&row)).transpose()
     }
 
     async fn read<C: ConnectionTrait>(
@@ -206,6 +230,16 @@ impl Site {
     ) -> Result<Vec<Row>, DbErr> {
         self.take_write_lock(connection, entity).await?;
         self.read(connection, entity, condition, self.row_lock()).await
+    }
+
+    /// What an error of reading the old rows means for the statement: its own error, met a moment earlier, or nothing.
+    pub(crate) fn before_failed(&self, call: Call, error: DbErr) -> Result<Vec<Row>, DbErr> {
+        // The row is there and the model cannot read it: not the caller's statement's fault.
+        let harmless = is_unreadable_row(&error)
+            // SQLite keeps the transaction when a statement fails: let the caller's own speak for itself, unless it
+            // would only wait as long again.
+            || (self.backend == DbBackend::Sqlite && !is_locked(&error));
+        if harmless { Ok(Vec::new()) } else { Err(call.align(error)) }
     }
 
     /// [`before`](Self::before), with a condition in the statement's own words and parameters.
@@ -276,11 +310,20 @@ pub(crate) fn finish(audit: &Audit, entries: Vec<Entry>) -> Vec<AuditRecord> {
     records
 }
 
+/// Whether one record can speak for both: same request, same actor.
+fn same_context(left: Option<&AuditContext>, right: Option<&AuditContext>) -> bool {
+    match (left, right) {
+        (Some(left), Some(right)) => left.is_same(right),
+        (left, right) => left.is_none() && right.is_none(),
+    }
+}
+
 impl LinkEvent {
     fn continues(&self, next: &Self) -> bool {
         std::ptr::eq(self.linked.link, next.linked.link)
             && self.linked.action == next.linked.action
             && self.linked.owner == next.linked.owner
+            && same_context(self.context.as_ref(), next.context.as_ref())
     }
 
     pub(crate) fn record(self, audit: &Audit) -> Option<AuditRecord> {

@@ -10,11 +10,14 @@ use sqlparser::{
 };
 
 use super::plan::is_keyword;
+use crate::registry::registry;
 
 pub(super) struct SqlText<'a> {
     sql: &'a str,
     pub(super) statements: Vec<ast::Statement>,
     tokens: Vec<TokenWithSpan>,
+    /// SQLite takes a name in double quotes that it does not know for text.
+    quoted_text: bool,
 }
 
 /// A fingerprint is for people to recognise a statement by; it is cut here.
@@ -31,14 +34,15 @@ impl<'a> SqlText<'a> {
             DbBackend::Sqlite => &SQLiteDialect {},
             _ => &PostgreSqlDialect {},
         };
+        let quoted_text = backend == DbBackend::Sqlite;
         let Ok(tokens) = Tokenizer::new(dialect, sql).tokenize_with_location() else {
-            return Err(Self { sql, statements: Vec::new(), tokens: Vec::new() });
+            return Err(Self { sql, statements: Vec::new(), tokens: Vec::new(), quoted_text });
         };
         let mut parser =
             Parser::new(dialect).with_recursion_limit(MAX_DEPTH).with_tokens_with_locations(tokens.clone());
         match parser.parse_statements() {
-            Ok(statements) => Ok(Self { sql, statements, tokens }),
-            Err(_) => Err(Self { sql, statements: Vec::new(), tokens }),
+            Ok(statements) => Ok(Self { sql, statements, tokens, quoted_text }),
+            Err(_) => Err(Self { sql, statements: Vec::new(), tokens, quoted_text }),
         }
     }
 
@@ -112,6 +116,13 @@ impl<'a> SqlText<'a> {
                         fingerprint.push(' ');
                     }
                 }
+                Token::Word(word)
+                    if self.quoted_text
+                        && word.quote_style == Some('"')
+                        && !registry().knows(&word.value) =>
+                {
+                    fingerprint.push('?');
+                }
                 Token::Word(_) => fingerprint.push_str(&token.token.to_string()),
                 Token::Placeholder(_) | Token::Number(..) => fingerprint.push('?'),
                 token if is_literal(token) => fingerprint.push('?'),
@@ -123,6 +134,26 @@ impl<'a> SqlText<'a> {
         }
         let cut: String = fingerprint.trim_end().chars().take(MAX_FINGERPRINT_CHARS).collect();
         if cut.is_empty() { verb(self.sql).to_owned() } else { cut }
+    }
+
+    /// Whether a statement of it that the parser does not know begins or ends a transaction.
+    pub(super) fn controls_transaction(&self) -> bool {
+        const FIRST: [&str; 8] =
+            ["ABORT", "BEGIN", "COMMIT", "END", "RELEASE", "ROLLBACK", "SAVEPOINT", "XA"];
+        // The body of a trigger or procedure has its own BEGIN and END.
+        if verb(self.sql) == "CREATE" {
+            return false;
+        }
+        self.tokens.split(|token| token.token == Token::SemiColon).any(|tokens| {
+            let mut words = tokens.iter().filter_map(|token| match &token.token {
+                Token::Word(word) => Some(word.value.as_str()),
+                _ => None,
+            });
+            let first = words.next().unwrap_or_default();
+            let prepares = first.eq_ignore_ascii_case("PREPARE")
+                && words.next().is_some_and(|second| second.eq_ignore_ascii_case("TRANSACTION"));
+            prepares || FIRST.iter().any(|word| word.eq_ignore_ascii_case(first))
+        })
     }
 
     /// Whether anything in it could be a write; an unreadable text without tokens could.
@@ -175,8 +206,8 @@ fn is_literal(token: &Token) -> bool {
 
 /// The statement's verb, for `db.operation.name`.
 pub(super) fn verb(sql: &str) -> &'static str {
-    const VERBS: [&str; 9] =
-        ["INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "TRUNCATE", "DROP", "WITH", "SELECT"];
+    const VERBS: [&str; 10] =
+        ["INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "TRUNCATE", "CREATE", "DROP", "WITH", "SELECT"];
     let first = sql.trim_start().split(|character: char| !character.is_ascii_alphabetic()).next();
     let first = first.unwrap_or_default();
     VERBS.into_iter().find(|verb| verb.eq_ignore_ascii_case(first)).unwrap_or("OTHER")

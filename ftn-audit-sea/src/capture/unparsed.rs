@@ -4,6 +4,7 @@ use ftn_audit::change::Marks;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 
 use super::{
+    interrupted::Watch,
     plan::UnparsedPlan,
     send::{Call, Reply},
     site::Site,
@@ -18,14 +19,30 @@ pub(super) async fn run<C: ConnectionTrait>(
     statement: Statement,
     call: Call,
 ) -> Result<Reply, DbErr> {
-    let reply = call.send(connection, statement).await?;
-    let idle = matches!(&reply, Reply::Executed(result) if plan.single && result.rows_affected() == 0)
-        && matches!(plan.operation, "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "REPLACE");
-    if !idle {
+    // All of a text's watches or none: a future that is dropped says nothing of any of its tables.
+    let watches: Vec<_> = plan
+        .entities
+        .iter()
+        .map(|entity| Watch::new(scope, site, *entity, plan.operation, &plan.fingerprint, Vec::new()))
+        .collect();
+    let reply = call.send(connection, statement).await;
+    for watch in watches {
+        watch.end();
+    }
+    if reply.as_ref().is_ok_and(|reply| !is_idle(plan, reply)) {
         for entity in &plan.entities {
-            let marks = Marks { statement: Some(plan.fingerprint.clone()), ..Marks::default() };
-            scope.push(site.unparsed_entry(*entity, plan.operation, marks));
+            scope.push(site.unparsed_entry(*entity, plan.operation, &plan.fingerprint, Marks::default()));
         }
     }
-    Ok(reply)
+    reply
+}
+
+/// Whether the answer tells that no row was touched. That of several statements, and of a CTE, does not.
+fn is_idle(plan: &UnparsedPlan, reply: &Reply) -> bool {
+    const COUNTED: [&str; 5] = ["INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE"];
+    let tells = match reply {
+        Reply::Executed(_) => plan.single && COUNTED.contains(&plan.operation),
+        Reply::One(_) | Reply::All(_) => plan.returning,
+    };
+    tells && !reply.touched_rows(plan.returning)
 }

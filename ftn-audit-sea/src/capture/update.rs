@@ -1,7 +1,7 @@
 //! UPDATE of the row of one key.
 
 use ftn_audit::{EventType, change::Marks};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbErr, Statement};
 
 use super::{
     interrupted::Watch,
@@ -27,28 +27,27 @@ pub(super) async fn run<C: ConnectionTrait>(
     };
     let before = match site.before(connection, entity, entity.key_condition(&key)).await {
         Ok(rows) => rows,
-        // SQLite keeps the transaction when a statement fails: let the caller's own statement speak for itself.
-        Err(_) if site.backend == DbBackend::Sqlite => Vec::new(),
-        Err(error @ (DbErr::Exec(_) | DbErr::Query(_))) => return Err(call.align(error)),
-        // The row is there and the model cannot read it; that is not the caller's statement's fault.
-        Err(_) => Vec::new(),
+        Err(error) => site.before_failed(call, error)?,
     };
     let before: Vec<_> = before.into_iter().map(|row| (key.clone(), row)).collect();
-    let watch = Watch::new(scope, site, entity, OPERATION, before);
+    let watch = Watch::new(scope, site, entity, OPERATION, &plan.fingerprint, before);
     let reply = call.send(connection, statement).await;
-    if !reply.as_ref().is_ok_and(Reply::touched_rows) {
+    let returning = plan.returning != Returning::Nothing;
+    if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning)) {
         watch.end();
         return reply;
     }
     let new = match returned(plan, &reply) {
         Some(row) => Some(row),
-        None => site.read_key(connection, entity, &key, None).await.ok().flatten(),
+        None => site.read_back(connection, entity, &key).await.ok().flatten(),
     };
     let old = watch.end().pop().map(|(_, row)| row);
+    if new.is_none() && old.is_none() && !told_touched(returning, &reply) {
+        return reply;
+    }
     let marks = Marks { old_unconfirmed: old.is_none(), ..Marks::default() };
     if new.is_none() {
-        let marks = Marks { interrupted: true, ..marks };
-        scope.push(site.unparsed_entry(entity, OPERATION, marks));
+        scope.push(site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks));
         return reply;
     }
     if let (Some(old), Some(new), true) = (&old, &new, entity.model().junction) {
@@ -56,6 +55,11 @@ pub(super) async fn run<C: ConnectionTrait>(
     }
     scope.push(site.row_entry(entity, OPERATION, RowChange { event: EventType::Update, old, new, marks }));
     reply
+}
+
+/// Whether the answer says that a row was touched, and is not merely silent.
+fn told_touched(returning: bool, reply: &Result<Reply, DbErr>) -> bool {
+    matches!(reply, Ok(Reply::Executed(_))) || returning
 }
 
 /// The row as the statement itself returned it.

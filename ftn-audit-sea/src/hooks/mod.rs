@@ -1,7 +1,7 @@
 //! Capture on plain connections, by the hooks and inherent methods that the derive writes.
 //!
 //! SeaORM tells an `after_*` hook nothing of its `before_*`. The derive's inherent methods on `ActiveModel` win over the
-//! trait's and run the trait's inside a task-local [`cell`] of that one call, which dies with it: a failed or dropped
+//! trait's and run the trait's inside a task-local cell of that one call, which dies with it: a failed or dropped
 //! write leaves nothing behind that a later one could pick up. Generic code goes past them and past the cell; its
 //! records have no old values, and say so. On an audited connection all of this does nothing.
 

@@ -39,6 +39,8 @@ fn record(number: usize) -> AuditRecord {
         description: format!("described {number}"),
         occurred_at: SystemTime::now(),
         own: Attributes::new().with("audit.changeset.title.new", format!("confidential {number}")),
+        formatted: 1,
+        layout: Arc::default(),
         context: Arc::default(),
         database: Arc::default(),
         actor: None,
