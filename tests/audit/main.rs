@@ -6,5 +6,6 @@ mod events;
 mod quick;
 mod samples;
 mod settings;
+mod shapes;
 mod statements;
 mod values;
