@@ -176,6 +176,7 @@ async fn arrays_addresses_and_a_schema(database: &TestDatabase) {
         ports: Set(None),
         roles: Set(vec![host::Role::Web]),
         address: Set("10.0.0.1/24".parse::<IpNetwork>().unwrap()),
+        mac: Set(Some(mac_address::MacAddress::new([0, 1, 2, 3, 4, 255]))),
         labels: Set(serde_json::json!({"rack": 7})),
     };
     let records = life!(database, host, new(), |change: &mut host::ActiveModel| {
@@ -186,6 +187,7 @@ async fn arrays_addresses_and_a_schema(database: &TestDatabase) {
     assert_eq!(value(&records[0], "names.new").to_json(), serde_json::json!(["a", "b, c"]));
     assert_eq!(value(&records[0], "roles.new").to_json(), serde_json::json!(["web"]));
     assert_eq!(value(&records[0], "address.new"), "10.0.0.1/24");
+    assert_eq!(value(&records[0], "mac.new"), "00:01:02:03:04:FF");
     assert_eq!(value(&records[0], "labels.new"), r#"{"rack":7}"#);
     assert_eq!(value(&records[1], "names.new").to_json(), serde_json::json!([]));
     assert_eq!(value(&records[1], "ports.new").to_json(), serde_json::json!([80, 443]));

@@ -98,9 +98,9 @@ impl Drop for Progress<'_> {
 /// What became of one row.
 enum Finding {
     Row(Option<Row>),
-    /// A junction's row, with the links that it no longer is, and those that it is.
-    Moved(Vec<Entry>, Row),
     Links(Vec<Entry>),
+    /// The links that a junction's row left and came to, and the row.
+    Moved(Vec<Entry>, Row),
     Unknown,
 }
 
@@ -142,8 +142,7 @@ async fn find_out<C: ConnectionTrait>(
             }
             Ok(Some(new)) if entity.model().junction => {
                 let rows = (old, &new);
-                let moved = site.moved_links(connection, *entity, rows, operation, &marks()).await;
-                Finding::Moved(moved, new)
+                Finding::Moved(site.moved_links(connection, *entity, rows, operation, &marks()).await, new)
             }
             Ok(new) => Finding::Row(new),
         });
@@ -163,8 +162,8 @@ fn told(site: &Site, interrupted: Interrupted, findings: Vec<Finding>) -> Vec<En
         match finding {
             Finding::Moved(links, new) => {
                 entries.extend(links);
-                let change =
-                    RowChange { event: EventType::Update, old: Some(old), new: Some(new), marks: marks() };
+                let event = EventType::Update;
+                let change = RowChange { event, old: Some(old), new: Some(new), marks: marks() };
                 entries.extend(site.row_entry(entity, operation, change));
             }
             Finding::Row(new) => {

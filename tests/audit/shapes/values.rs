@@ -96,6 +96,8 @@ pub mod host {
         pub roles: Vec<Role>,
         #[sea_orm(column_type = "Inet")]
         pub address: IpNetwork,
+        #[sea_orm(column_type = "MacAddr")]
+        pub mac: Option<mac_address::MacAddress>,
         #[sea_orm(column_type = "JsonBinary")]
         pub labels: Json,
     }
