@@ -11,6 +11,7 @@ mod proxy;
 mod quick;
 mod samples;
 mod settings;
+mod shapes;
 mod statements;
 mod transactions;
 mod values;
