@@ -14,7 +14,7 @@ async fn setup() -> (AuditedConnection, Audit, MemorySink) {
         .environment(|_| None)
         .build()
         .expect("the settings are good");
-    let db = audit.connect(database.connection).await.expect("the database answers");
+    let db = audit.connect(database.bare.clone()).await.expect("the database answers");
     (db, audit, sink)
 }
 
@@ -97,7 +97,7 @@ async fn without_silences_its_own_handle_only() {
 async fn a_disabled_handle_is_the_same_to_use() {
     let database = Kind::Sqlite.database().await.unwrap();
     let audit = Audit::disabled();
-    let db = audit.connect(database.connection).await.unwrap();
+    let db = audit.connect(database.bare.clone()).await.unwrap();
     let stored = audit.without("nothing", owner("Ann").insert(&db)).await.unwrap();
     audit.event("never").record(&db).await;
     let txn = db.begin().await.unwrap();

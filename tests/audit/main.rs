@@ -1,6 +1,7 @@
 //! What a user of the library sees, theme by theme, on real databases.
 
 mod database;
+mod encodings;
 mod entities;
 mod events;
 mod quick;

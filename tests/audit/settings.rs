@@ -38,7 +38,7 @@ async fn create(db: &impl ConnectionTrait) -> owner::Model {
 async fn records(variables: &[(&str, &str)]) -> usize {
     let (sink, database) = (MemorySink::new(), database().await);
     let audit = builder(&sink, variables).build().expect("the settings are good");
-    let db = audit.connect(database.connection.clone()).await.expect("the database answers");
+    let db = audit.connect(database.bare.clone()).await.expect("the database answers");
     create(&db).await;
     assert!(audit.shutdown(Duration::from_secs(5)).await.left == 0);
     sink.records().len()
@@ -211,7 +211,7 @@ async fn hooks_on_plain_connections() {
     ] {
         let (sink, database) = (MemorySink::new(), database().await);
         let audit = builder(&sink, &variables).build().unwrap();
-        audit.scope(create(&database.connection)).await;
+        audit.scope(create(&database.bare.clone())).await;
         assert_eq!(sink.records().len(), expected, "{variables:?}");
     }
     assert!(refusal(&[("AUDIT_HOOKS", "no way")]).contains("true, 1, yes, on"));
@@ -222,7 +222,7 @@ async fn relationships_in_changesets() {
     for (value, only_owner, both) in [("true", 1, "title, owner_id"), ("false", 0, "title")] {
         let (sink, database) = (MemorySink::new(), database().await);
         let audit = builder(&sink, &[("AUDIT_CHANGESET_CHECK_RELATIONSHIP", value)]).build().unwrap();
-        let db = audit.connect(database.connection.clone()).await.unwrap();
+        let db = audit.connect(database.bare.clone()).await.unwrap();
         let owner = create(&db).await;
         let item =
             item::ActiveModel { name: Set("Tea".into()), price: Set(Decimal::ONE), ..Default::default() };
@@ -277,7 +277,7 @@ async fn formatters_are_discovered_or_named() {
             }
             value => builder(&sink, &[("AUDIT_AUTO_DISCOVER_FORMATTERS", value)]),
         };
-        let db = audit.build().unwrap().connect(database.connection.clone()).await.unwrap();
+        let db = audit.build().unwrap().connect(database.bare.clone()).await.unwrap();
         AuditContext::builder().raw_route("POST /settings/owners").build().scope(create(&db)).await;
         sink.records()[0].description().to_owned()
     };
