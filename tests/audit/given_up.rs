@@ -11,8 +11,9 @@ use crate::{
     samples::*,
 };
 
-on! { Sqlite Postgres MariaDb:
-    a_statement_dropped_at_its_first_step
+// Not on MariaDB: sqlx loses its place there when a future is dropped while it prepares a statement, bare or not.
+on! { Sqlite Postgres:
+    a_statement_dropped_at_any_step
 }
 on! { Postgres MariaDb:
     an_update_outside_a_transaction
@@ -145,7 +146,7 @@ async fn one_that_failed(database: &TestDatabase) {
     database.silent();
 }
 
-async fn a_statement_dropped_at_its_first_step(database: &TestDatabase) {
+async fn a_statement_dropped_at_any_step(database: &TestDatabase) {
     for steps in 0..12 {
         let item = stored_item(database, "Tea").await;
         let txn = database.db.begin().await.unwrap();
@@ -159,13 +160,7 @@ async fn a_statement_dropped_at_its_first_step(database: &TestDatabase) {
         drop(update);
         let mut touched = renamed(&item, "Tea");
         touched.name = Set(format!("after {steps}"));
-        if let Err(error) = touched.update(&txn).await {
-            // sqlx loses its place when a future is dropped while it prepares a statement there.
-            assert_eq!(database.kind, Kind::MariaDb, "{error}");
-            drop(txn);
-            database.silent();
-            continue;
-        }
+        touched.update(&txn).await.unwrap();
         txn.commit().await.unwrap();
         let records = database.take();
         assert_eq!(chain_end(&records, item.id, "Tea"), format!("after {steps}"), "{steps}");

@@ -1,11 +1,16 @@
 //! What a user of the library sees, theme by theme, on real databases.
 
+mod agreement;
+mod context;
 mod database;
 mod encodings;
 mod entities;
 mod events;
 mod given_up;
+mod hooks;
 mod interleaved;
+mod links;
+mod locks;
 mod outcomes;
 mod proxy;
 mod quick;
