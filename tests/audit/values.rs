@@ -83,8 +83,9 @@ async fn every_kind_of_column(database: &TestDatabase) {
     let stored = change.update(db).await.unwrap();
     let record = database.one();
     let both = |column: &str| {
-        let side =
-            |side: &str| record.encoded_attributes().get(&format!("audit.changeset.{column}.{side}")).cloned();
+        let side = |side: &str| {
+            record.encoded_attributes().get(&format!("audit.changeset.{column}.{side}")).cloned()
+        };
         (side("old").map(|value| value.to_string()), side("new").map(|value| value.to_string()))
     };
     let pair = |old: &str, new: &str| (Some(old.to_owned()), Some(new.to_owned()));
