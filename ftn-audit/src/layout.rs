@@ -203,7 +203,8 @@ fn flat(attributes: Attributes) -> Attributes {
         .into_iter()
         .map(|(key, value)| {
             let column = key.starts_with(names::CHANGESET_PREFIX) && value.as_str().is_none();
-            let value = if column { value.to_string().into() } else { value };
+            let text = column || matches!(value, AttributeValue::Json(_));
+            let value = if text { value.to_string().into() } else { value };
             (key, value)
         })
         .collect()

@@ -1,6 +1,8 @@
 //! Where records end.
 
 mod jsonl;
+#[cfg(feature = "otel")]
+mod logger_provider;
 mod memory;
 #[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
 pub mod otlp;
@@ -9,6 +11,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
+#[cfg(feature = "otel")]
+pub use self::logger_provider::LoggerProviderSink;
 #[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
 pub use self::otlp::{OtlpBuilder, OtlpError, OtlpSink};
 pub use self::{jsonl::JsonlSink, memory::MemorySink};

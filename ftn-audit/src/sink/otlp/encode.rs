@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::{
     collector::logs::v1::ExportLogsServiceRequest,
-    common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value::Value},
+    common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList, any_value::Value},
     logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber},
     resource::v1::Resource,
 };
@@ -91,9 +91,35 @@ fn nested(value: AttributeValue, depth: usize) -> AnyValue {
         AttributeValue::List(values) if depth > 0 => Some(Value::ArrayValue(ArrayValue {
             values: values.into_iter().map(|value| nested(value, depth - 1)).collect(),
         })),
-        value @ (AttributeValue::List(_) | AttributeValue::Json(_)) => {
-            Some(Value::StringValue(value.to_string()))
+        AttributeValue::Json(json) => return json_value(json, depth),
+        value @ AttributeValue::List(_) => Some(Value::StringValue(value.to_string())),
+    };
+    AnyValue { value }
+}
+
+fn json_value(json: serde_json::Value, depth: usize) -> AnyValue {
+    use serde_json::Value as Json;
+    let value = match json {
+        Json::Null => None,
+        Json::Bool(value) => Some(Value::BoolValue(value)),
+        Json::String(text) => Some(Value::StringValue(text)),
+        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(number), _) => Some(Value::IntValue(number)),
+            (None, Some(number)) => Some(Value::DoubleValue(number)),
+            (None, None) => Some(Value::StringValue(number.to_string())),
+        },
+        Json::Array(values) if depth > 0 => Some(Value::ArrayValue(ArrayValue {
+            values: values.into_iter().map(|value| json_value(value, depth - 1)).collect(),
+        })),
+        Json::Object(map) if depth > 0 => {
+            let pair = |(key, value)| KeyValue {
+                key,
+                value: Some(json_value(value, depth - 1)),
+                ..KeyValue::default()
+            };
+            Some(Value::KvlistValue(KeyValueList { values: map.into_iter().map(pair).collect() }))
         }
+        json => Some(Value::StringValue(json.to_string())),
     };
     AnyValue { value }
 }
