@@ -1,7 +1,8 @@
 //! `#[audited]`: an entity's own hooks, with ours behind them.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{Attribute, Block, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, ReturnType, parse_quote};
 
 use crate::errors::Errors;
@@ -104,7 +105,10 @@ fn wrap_one(function: &mut ImplItemFn, hook: Hook) {
     let [model, db, rest @ ..] = names.as_slice() else { return };
     let insert = rest.first().cloned().unwrap_or_default();
     let statements = &function.block.stmts;
-    let body = quote!(async move { #(#bindings)* #(#statements)* }.await);
+    // Located at the user's last words, for rustc to point there when they give another type than the hook.
+    let location = statements.last().map_or_else(|| function.block.span(), Spanned::span);
+    let at = Span::call_site().located_at(location);
+    let body = quote_spanned!(at=> async move { #(#bindings)* #(#statements)* }.await);
     let block: Block = match hook {
         Hook::BeforeSave | Hook::BeforeDelete => {
             let ours = hook.call(&quote!(__ftn_audit_result?), db, &insert);

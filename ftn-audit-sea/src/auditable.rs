@@ -316,11 +316,9 @@ impl dyn AnyEntity + '_ {
             (Some(old), Some(new)) => {
                 let mut any = false;
                 let changes: Changeset = columns
-                    .filter(|(position, column)| {
-                        !column.ignored
-                            && !same(&old.values[*position], &new.values[*position])
-                            && !(self.model().junction && Link::links_by(self, column.sql_name))
-                    })
+                    .filter(|(_, column)| !column.ignored)
+                    .filter(|(position, _)| !same(&old.values[*position], &new.values[*position]))
+                    .filter(|(_, column)| !self.model().junction || !Link::links_by(self, column.sql_name))
                     .inspect(|_| any = true)
                     .filter(|(_, column)| !column.skipped)
                     .map(|(position, column)| {

@@ -15,6 +15,7 @@ pub struct TestDatabase {
     pub audit: Audit,
     pub sink: MemorySink,
     pub kind: Kind,
+    name: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,13 +37,14 @@ pub fn builder(sink: &MemorySink) -> AuditBuilder {
 impl Kind {
     pub async fn database(self) -> Option<TestDatabase> {
         let name = format!("ftn_audit_{}", uuid::Uuid::new_v4().simple());
-        let url = match self {
-            Self::Sqlite => {
-                let path = std::env::temp_dir().join(format!("{name}.sqlite"));
-                format!("sqlite://{}?mode=rwc", path.display())
+        let url = match self.server() {
+            None if self == Self::Sqlite => format!("sqlite://{}?mode=rwc", sqlite_path(&name).display()),
+            None => return None,
+            Some(server) => {
+                on_server(&server, &format!("CREATE DATABASE {name}")).await;
+                let (server, _) = server.rsplit_once('/').unwrap();
+                format!("{server}/{name}")
             }
-            Self::Postgres => create("FTN_AUDIT_TEST_POSTGRES", &name).await?,
-            Self::MariaDb => create("FTN_AUDIT_TEST_MARIADB", &name).await?,
         };
         let mut options = ConnectOptions::new(url);
         options.max_connections(4).sqlx_logging(false);
@@ -51,21 +53,30 @@ impl Kind {
         let sink = MemorySink::new();
         let audit = builder(&sink).build().unwrap();
         let db = audit.connect(plain.clone()).await.unwrap();
-        Some(TestDatabase { plain, db, audit, sink, kind: self })
+        Some(TestDatabase { plain, db, audit, sink, kind: self, name })
+    }
+
+    fn server(self) -> Option<String> {
+        let variable = match self {
+            Self::Sqlite => return None,
+            Self::Postgres => "FTN_AUDIT_TEST_POSTGRES",
+            Self::MariaDb => "FTN_AUDIT_TEST_MARIADB",
+        };
+        let server = std::env::var(variable).ok();
+        let required = std::env::var("FTN_AUDIT_TEST_REQUIRE").is_ok_and(|value| value == "1");
+        assert!(server.is_some() || !required, "{variable} is not set, and FTN_AUDIT_TEST_REQUIRE is");
+        server
     }
 }
 
-async fn create(variable: &str, name: &str) -> Option<String> {
-    let Ok(admin) = std::env::var(variable) else {
-        let required = std::env::var("FTN_AUDIT_TEST_REQUIRE").is_ok_and(|value| value == "1");
-        assert!(!required, "{variable} is not set, and FTN_AUDIT_TEST_REQUIRE is");
-        return None;
-    };
-    let connection = Database::connect(&admin).await.unwrap();
-    connection.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+fn sqlite_path(name: &str) -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("{name}.sqlite"))
+}
+
+async fn on_server(server: &str, sql: &str) {
+    let connection = Database::connect(server).await.unwrap();
+    connection.execute_unprepared(sql).await.unwrap();
     connection.close().await.unwrap();
-    let (server, _) = admin.rsplit_once('/').unwrap();
-    Some(format!("{server}/{name}"))
 }
 
 async fn create_tables(db: &DatabaseConnection) {
@@ -79,6 +90,17 @@ async fn create_tables(db: &DatabaseConnection) {
 }
 
 impl TestDatabase {
+    /// Removes the database.
+    pub async fn remove(self) {
+        let Self { plain, db, kind, name, .. } = self;
+        drop(db);
+        plain.close().await.unwrap();
+        match kind.server() {
+            Some(server) => on_server(&server, &format!("DROP DATABASE {name}")).await,
+            None => std::fs::remove_file(sqlite_path(&name)).unwrap(),
+        }
+    }
+
     /// The records so far, which are then forgotten.
     pub fn take(&self) -> Vec<AuditRecord> {
         let records = self.sink.records();
@@ -138,6 +160,7 @@ macro_rules! on_every_database {
         async fn $test() {
             if let Some(database) = crate::database::Kind::$kind.database().await {
                 super::$test(&database).await;
+                database.remove().await;
             }
         }
     };

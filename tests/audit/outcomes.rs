@@ -64,12 +64,22 @@ async fn an_abort_that_capture_did_not_see(database: &TestDatabase) {
             1 => drop(txn.execute_unprepared("INSERT INTO label (id) VALUES (NULL)").await.unwrap_err()),
             2 => drop(txn.inner().execute_unprepared("SELECT 1 / 0").await.unwrap_err()),
             3 => {
-                let mut stream = txn.stream_raw(sql(&txn, "SELECT 1 / (n - 2) FROM generate_series(1, 9) n")).await.unwrap();
+                let mut stream = txn
+                    .stream_raw(sql(&txn, "SELECT 1 / (n - 2) FROM generate_series(1, 9) n"))
+                    .await
+                    .unwrap();
                 while let Some(Ok(_)) = stream.next().await {}
             }
-            4 => drop(txn.stream_raw(sql(&txn, "SELECT 1 / (n - 2) FROM generate_series(1, 9) n")).await.unwrap().next().await),
+            4 => drop(
+                txn.stream_raw(sql(&txn, "SELECT 1 / (n - 2) FROM generate_series(1, 9) n"))
+                    .await
+                    .unwrap()
+                    .next()
+                    .await,
+            ),
             _ => {
-                let failing = txn.execute_unprepared("SELECT pg_sleep(0.3), 1 / (SELECT 0 FROM item LIMIT 1)");
+                let failing =
+                    txn.execute_unprepared("SELECT pg_sleep(0.3), 1 / (SELECT 0 FROM item LIMIT 1)");
                 timeout(SOON, failing).await.unwrap_err();
             }
         }

@@ -11,17 +11,17 @@ use std::str::FromStr;
 use ftn_audit_sea::{AttributeValue, AuditRecord};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ConnectionTrait, DbBackend, IntoActiveModel, Schema,
+    ConnectionTrait, IntoActiveModel, Schema,
     prelude::{
-        BigDecimal, ChronoDateTime, ChronoDateTimeWithTimeZone, IpNetwork, TimeDate,
-        TimeDateTime, TimeTime, Uuid,
+        BigDecimal, ChronoDateTime, ChronoDateTimeWithTimeZone, IpNetwork, TimeDate, TimeDateTime, TimeTime,
+        Uuid,
     },
 };
 
 use self::{
     keys::*,
     tables::{order, receipt},
-    values::{host, parcel},
+    values::{host, meter, parcel},
 };
 use crate::database::{Kind, TestDatabase, on};
 
@@ -32,6 +32,8 @@ on! { Sqlite Postgres MariaDb:
     names_that_are_words_of_sql
     generated_entities
 }
+
+on! { MariaDb: unsigned_numbers }
 
 on! { Postgres: arrays_addresses_and_a_schema }
 
@@ -91,7 +93,6 @@ async fn every_kind_of_value(database: &TestDatabase) {
     create(database, parcel::Entity).await;
     let new = || parcel::ActiveModel {
         id: Set(Uuid::from_u128(7)),
-        tiny: Set(-7),
         small: Set(-300),
         large: Set(i64::MAX),
         single: Set(0.5),
@@ -128,7 +129,6 @@ async fn every_kind_of_value(database: &TestDatabase) {
     });
     let created = &records[0];
     for (key, expected) in [
-        ("tiny", "-7"),
         ("small", "-300"),
         ("large", "9223372036854775807"),
         ("single", "0.5"),
@@ -163,13 +163,34 @@ async fn every_kind_of_value(database: &TestDatabase) {
     assert_eq!(value(&records[1], "level.new"), "20");
 }
 
-async fn arrays_addresses_and_a_schema(database: &TestDatabase) {
-    let schema = Schema::new(DbBackend::Postgres);
-    database.bare.execute_unprepared("CREATE SCHEMA net").await.unwrap();
-    for statement in schema.create_enum_from_entity(host::Entity) {
-        database.bare.execute(&statement).await.unwrap();
+async fn unsigned_numbers(database: &TestDatabase) {
+    create(database, meter::Entity).await;
+    let new = || meter::ActiveModel {
+        id: Set(u32::MAX),
+        tiny: Set(-7),
+        byte: Set(255),
+        short: Set(65535),
+        long: Set(7),
+    };
+    let records = life!(database, meter, new(), |change: &mut meter::ActiveModel| {
+        change.long = Set(u64::MAX);
+    });
+    assert_eq!(records[0].pk(), "4294967295");
+    for (key, expected) in [("tiny", "-7"), ("byte", "255"), ("short", "65535"), ("long", "7")] {
+        assert_eq!(value(&records[0], &format!("{key}.new")), expected);
     }
-    create(database, host::Entity).await;
+    assert_eq!(value(&records[1], "long.new"), u64::MAX.to_string());
+}
+
+async fn arrays_addresses_and_a_schema(database: &TestDatabase) {
+    for statement in [
+        "CREATE SCHEMA net",
+        "CREATE TYPE host_role AS ENUM ('web', 'db')",
+        "CREATE TABLE net.host (id int PRIMARY KEY, names text[] NOT NULL, ports int[], roles host_role[] NOT NULL, \
+         address inet NOT NULL, mac macaddr, labels jsonb NOT NULL)",
+    ] {
+        database.bare.execute_unprepared(statement).await.unwrap();
+    }
     let new = || host::ActiveModel {
         id: Set(1),
         names: Set(vec!["a".into(), "b, c".into()]),
@@ -260,11 +281,9 @@ async fn names_that_are_words_of_sql(database: &TestDatabase) {
     let records = life!(database, order, new(), |change: &mut order::ActiveModel| {
         change.r#where = Set("there".into());
         change.select = Set(Some("hidden".into()));
-        change.buyer_id = Set(Some(1));
     });
     assert_eq!(value(&records[1], "where.new"), "there");
     assert_eq!(value(&records[1], "select.new"), "***");
-    assert_eq!(value(&records[1], "buyer_id.new"), "1");
 }
 
 async fn generated_entities(database: &TestDatabase) {

@@ -36,7 +36,8 @@ async fn records_wait_for_the_commit(database: &TestDatabase) {
     txn.commit().await.unwrap();
     let records = database.take();
     assert_eq!(brief(&records), ["creation Item 1", "update Item 1"]);
-    let places: Vec<_> = records.iter().map(|record| (record.sequence(), record.transaction_count())).collect();
+    let places: Vec<_> =
+        records.iter().map(|record| (record.sequence(), record.transaction_count())).collect();
     assert_eq!(places, [(Some(1), Some(2)), (Some(2), Some(2))]);
     assert!(records[0].transaction_id().is_some());
     assert_eq!(records[0].transaction_id(), records[1].transaction_id());

@@ -2,7 +2,7 @@
 
 #![deny(warnings, unreachable_pub, unused_qualifications)]
 
-mod invoice {
+pub mod invoice {
     use ftn_audit_sea::entity::*;
     use sea_orm::entity::prelude::*;
 
@@ -24,7 +24,7 @@ mod invoice {
     }
 }
 
-mod old {
+pub mod old {
     use ftn_audit_sea::entity::*;
     use sea_orm::entity::prelude::*;
 

@@ -4,7 +4,7 @@
 
 macro_rules! entity {
     ($name:ident { $($hooks:tt)* }) => {
-        mod $name {
+        pub mod $name {
             use ftn_audit_sea::entity::*;
             use sea_orm::entity::prelude::*;
 
@@ -71,7 +71,7 @@ entity!(every_hook {
 });
 
 /// The hooks of an entity in another module.
-mod apart {
+pub mod apart {
     use ftn_audit_sea::entity::audited;
     use sea_orm::{ActiveModelBehavior, ConnectionTrait, DbErr};
 

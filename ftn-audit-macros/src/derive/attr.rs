@@ -173,7 +173,7 @@ pub(crate) fn on_struct(words: &[Word], errors: &mut Errors) -> OnStruct {
             "soft_delete" if said.soft_delete.is_some() => errors.push(twice(&word.ident)),
             "soft_delete" => said.soft_delete = errors.note(word.label("\"deleted_at\"")),
             "own_hooks" if said.own_hooks.is_some() => errors.push(twice(&word.ident)),
-            "own_hooks" => said.own_hooks = errors.note(own_hooks(word)),
+            "own_hooks" => said.own_hooks = Some(own_hooks(word, errors)),
             "on_failure" if said.on_failure.is_some() => errors.push(twice(&word.ident)),
             "on_failure" => said.on_failure = errors.note(on_failure(word)),
             "rename" => {
@@ -202,13 +202,20 @@ pub(crate) fn on_struct(words: &[Word], errors: &mut Errors) -> OnStruct {
     said
 }
 
-fn own_hooks(word: &Word) -> Result<OwnHooks> {
+fn own_hooks(word: &Word, errors: &mut Errors) -> OwnHooks {
     let audited = match word.form {
-        Form::Value(_) => word.choice(&["unaudited"]).map(|_| false)?,
         Form::Bare => true,
-        Form::List(_) => return Err(word.wrong("`own_hooks` takes no list; write just `own_hooks`")),
+        // The hooks are the user's after a mistake, too: a second set of them would be one more error.
+        Form::Value(_) => {
+            errors.note(word.choice(&["unaudited"]));
+            false
+        }
+        Form::List(_) => {
+            errors.push(word.wrong("`own_hooks` takes no list; write just `own_hooks`"));
+            false
+        }
     };
-    Ok(OwnHooks { at: word.ident.clone(), audited })
+    OwnHooks { at: word.ident.clone(), audited }
 }
 
 fn on_failure(word: &Word) -> Result<OnFailure> {

@@ -7,7 +7,7 @@ pub mod parcel {
     use serde::{Deserialize, Serialize};
 
     #[derive(Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
-    #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(8))", rename_all = "camelCase")]
+    #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))", rename_all = "camelCase")]
     pub enum Size {
         Small,
         ExtraLarge,
@@ -43,7 +43,6 @@ pub mod parcel {
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: Uuid,
-        pub tiny: i8,
         pub small: i16,
         pub large: i64,
         pub single: f32,
@@ -68,6 +67,24 @@ pub mod parcel {
         pub seal: Vec<u8>,
         #[sea_orm(column_type = "Text", nullable)]
         pub remark: Option<String>,
+    }
+}
+
+/// Numbers that only MySQL has.
+pub mod meter {
+    use ftn_audit_sea::entity::*;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
+    #[sea_orm(table_name = "meter")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: u32,
+        pub tiny: i8,
+        pub byte: u8,
+        pub short: u16,
+        pub long: u64,
     }
 }
 
