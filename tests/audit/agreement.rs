@@ -121,7 +121,7 @@ fn said(records: Vec<AuditRecord>) -> Vec<String> {
         .iter()
         .map(|record| {
             let told: Vec<_> = record
-                .flat_attributes()
+                .encoded_attributes()
                 .iter()
                 .filter(|(key, _)| {
                     let links = ["audit.field_name", "audit.action", "audit.pk_set"];

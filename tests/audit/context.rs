@@ -118,7 +118,8 @@ async fn link(db: &impl sea_orm::ConnectionTrait, item: &item::Model, tag: &tag:
 /// Adjacent links become one record only where one record can speak for them.
 async fn links_of_two_actors_are_two_records(database: &TestDatabase) {
     let item = stored_item(database, "Tea").await;
-    let tags = [stored_tag(database, "a").await, stored_tag(database, "b").await, stored_tag(database, "c").await];
+    let tags =
+        [stored_tag(database, "a").await, stored_tag(database, "b").await, stored_tag(database, "c").await];
     let writes = async {
         let txn = database.db.begin().await.unwrap();
         link(&txn, &item, &tags[0]).await;
@@ -135,7 +136,8 @@ async fn links_of_two_actors_are_two_records(database: &TestDatabase) {
 /// Link records are composed at the commit; they speak of the moment of their statement all the same.
 async fn a_late_actor_did_not_link(database: &TestDatabase) {
     let item = stored_item(database, "Tea").await;
-    let tags = [stored_tag(database, "a").await, stored_tag(database, "b").await, stored_tag(database, "c").await];
+    let tags =
+        [stored_tag(database, "a").await, stored_tag(database, "b").await, stored_tag(database, "c").await];
     let writes = async {
         let txn = database.db.begin().await.unwrap();
         link(&txn, &item, &tags[0]).await;

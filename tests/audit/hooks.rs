@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DatabaseConnection, DbBackend,
-    DbErr, EntityLoaderTrait, EntityTrait, IntoActiveModel, MockDatabase, MockExecResult, ModelTrait, TransactionTrait,
+    DbErr, EntityLoaderTrait, EntityTrait, IntoActiveModel, MockDatabase, MockExecResult, ModelTrait,
+    TransactionTrait,
 };
 
 use crate::{
@@ -92,7 +93,8 @@ async fn two_updates_at_once(database: &TestDatabase) {
                 renamed(&one, &format!("one {round}")).update(bare),
                 renamed(&two, &format!("two {round}")).update(bare)
             );
-            (left.unwrap(), right.unwrap());
+            left.unwrap();
+            right.unwrap();
         }
     };
     database.audit.scope(work).await;
@@ -156,7 +158,13 @@ async fn nested_models(database: &TestDatabase) {
             .save(&database.bare)
             .await
             .unwrap();
-        let item = item::Entity::load().filter_by_id(1).with(owner::Entity).one(&database.bare).await.unwrap().unwrap();
+        let item = item::Entity::load()
+            .filter_by_id(1)
+            .with(owner::Entity)
+            .one(&database.bare)
+            .await
+            .unwrap()
+            .unwrap();
         let mut change = item.into_active_model();
         change.name = Set("Mate".to_owned());
         change.update(&database.bare).await.unwrap();

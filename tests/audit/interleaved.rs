@@ -103,7 +103,9 @@ async fn updates_of_one_row(database: &TestDatabase) {
         renamed(&item, "two").update_without_returning(&txn),
         renamed(&item, "three").update(&txn),
     );
-    (one.unwrap(), two.unwrap(), three.unwrap());
+    one.unwrap();
+    two.unwrap();
+    three.unwrap();
     txn.commit().await.unwrap();
     assert_eq!(database.sink.records().len(), 3);
     agree(database, &before, "join").await;

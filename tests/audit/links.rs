@@ -6,7 +6,9 @@ use std::sync::{
 };
 
 use ftn_audit_sea::prelude::*;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel, TransactionTrait};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel, TransactionTrait,
+};
 
 use crate::{
     database::{Kind, TestDatabase, on},
@@ -43,7 +45,8 @@ fn tagged(item: &item::Model, tags: &[&tag::Model]) -> item::ActiveModelEx {
 /// Adds, adds again, replaces and removes.
 async fn relink<C: TransactionTrait + ConnectionTrait>(db: &C, item: &item::Model, tags: &[tag::Model]) {
     let ex = || item.clone().into_ex().into_active_model();
-    let add = |ex: item::ActiveModelEx, number: usize| ex.add_tag(tags[number - 1].clone().into_active_model());
+    let add =
+        |ex: item::ActiveModelEx, number: usize| ex.add_tag(tags[number - 1].clone().into_active_model());
     add(add(add(ex(), 10), 2), 9).save(db).await.unwrap();
     // 2 and 9 are there already.
     add(add(add(ex(), 2), 9), 1).save(db).await.unwrap();
@@ -75,8 +78,16 @@ async fn through_the_relation_by_hooks(database: &TestDatabase) {
     let records = database.take();
     let mut all: Vec<_> = records.iter().map(linked).collect();
     let mut expected = vec![
-        "add [10]", "add [2]", "add [9]", "add [1]", "remove [1]", "remove [2]", "remove [10]", "add [3]",
-        "remove [3]", "remove [9]",
+        "add [10]",
+        "add [2]",
+        "add [9]",
+        "add [1]",
+        "remove [1]",
+        "remove [2]",
+        "remove [10]",
+        "add [3]",
+        "remove [3]",
+        "remove [9]",
     ];
     all.sort();
     expected.sort();
@@ -115,7 +126,13 @@ async fn what_is_merged(database: &TestDatabase) {
         })
         .collect();
     let expected = [
-        "1 add [1,3]", "2 add [1]", "1 add [2,4]", "update", "1 add [5]", "1 remove [5]", "2 add [4]",
+        "1 add [1,3]",
+        "2 add [1]",
+        "1 add [2,4]",
+        "update",
+        "1 add [5]",
+        "1 remove [5]",
+        "2 add [4]",
         "2 add [5]",
     ];
     assert_eq!(all, expected);
@@ -124,7 +141,8 @@ async fn what_is_merged(database: &TestDatabase) {
 
 async fn more_links_than_a_record_lists(database: &TestDatabase) {
     let item = stored_item(database, "Tea").await;
-    let new = (0..600).map(|number| tag::ActiveModel { name: Set(format!("{number}")), ..Default::default() });
+    let new =
+        (0..600).map(|number| tag::ActiveModel { name: Set(format!("{number}")), ..Default::default() });
     tag::Entity::insert_many(new).exec(&database.bare).await.unwrap();
     let tags = tag::Entity::find().all(&database.bare).await.unwrap();
     let txn = database.db.begin().await.unwrap();

@@ -127,11 +127,8 @@ async fn many_writers_of_the_same_rows(database: &TestDatabase) {
     let records = database.take();
     assert_eq!(records.len(), writers * updates);
     for item in items {
-        let mut steps: std::collections::HashMap<_, _> = records
-            .iter()
-            .filter(|record| record.pk() == item.id.to_string())
-            .map(titles)
-            .collect();
+        let mut steps: std::collections::HashMap<_, _> =
+            records.iter().filter(|record| record.pk() == item.id.to_string()).map(titles).collect();
         let (mut title, total) = ("0".to_owned(), steps.len());
         let mut length = 0;
         while let Some(next) = steps.remove(&title) {
@@ -198,7 +195,11 @@ where
 async fn bad_write(db: &impl ConnectionTrait, write: u32) -> DbErr {
     let change = |id: i32| item::ActiveModel { id: Set(id), ..Default::default() };
     match write {
-        0 => new_item("x").insert(db).await.and(item::ActiveModel { id: Set(1), ..new_item("x") }.insert(db).await).unwrap_err(),
+        0 => new_item("x")
+            .insert(db)
+            .await
+            .and(item::ActiveModel { id: Set(1), ..new_item("x") }.insert(db).await)
+            .unwrap_err(),
         1 => item::ActiveModel { name: Set("x".into()), ..Default::default() }.insert(db).await.unwrap_err(),
         2 => {
             let item = item::ActiveModel { owner_id: Set(Some(99)), ..change(1) };
@@ -218,7 +219,10 @@ async fn bad_write(db: &impl ConnectionTrait, write: u32) -> DbErr {
 async fn constraint_errors(database: &TestDatabase) {
     let item = stored_item(database, "Tea").await;
     let tag = stored_tag(database, "hot").await;
-    item_tag::ActiveModel { item_id: Set(item.id), tag_id: Set(tag.id) }.insert(&database.bare).await.unwrap();
+    item_tag::ActiveModel { item_id: Set(item.id), tag_id: Set(tag.id) }
+        .insert(&database.bare)
+        .await
+        .unwrap();
     // A child that nothing cascades to.
     let strict = match database.kind {
         Kind::Sqlite => "CREATE TABLE strict (item_id integer REFERENCES item (id))",
@@ -256,8 +260,7 @@ async fn a_model_that_cannot_read_the_row(database: &TestDatabase) {
         Kind::Postgres => format!("'{gadget}'"),
         _ => format!("x'{}'", gadget.simple()),
     };
-    let (color, color_value) =
-        if database.kind == Kind::Sqlite { (", color", ", 'blue'") } else { ("", "") };
+    let (color, color_value) = if database.kind == Kind::Sqlite { (", color", ", 'blue'") } else { ("", "") };
     let raw = if database.kind == Kind::Postgres { "'\\x00'" } else { "x'00'" };
     let active = if database.kind == Kind::Postgres { "true" } else { "1" };
     let insert = format!(
@@ -267,12 +270,16 @@ async fn a_model_that_cannot_read_the_row(database: &TestDatabase) {
     database.bare.execute_unprepared(&insert).await.unwrap();
     let change = gadget::ActiveModel { id: Set(gadget), label: Set("Torch".into()), ..Default::default() };
     let txn = database.db.begin().await.unwrap();
-    assert_eq!(change.update_without_returning(&txn).await.expect("as on a bare connection").rows_affected, 1);
+    assert_eq!(
+        change.update_without_returning(&txn).await.expect("as on a bare connection").rows_affected,
+        1
+    );
     txn.commit().await.unwrap();
     let record = database.one();
     assert_eq!((record.event_type().as_str(), record.table()), ("unparsed_write", "gadget"));
     assert_eq!(record.attribute("audit.old_confirmed").unwrap(), false);
-    let gone = gadget::Entity::delete_by_id(gadget).exec(&database.db).await.expect("as on a bare connection");
+    let gone =
+        gadget::Entity::delete_by_id(gadget).exec(&database.db).await.expect("as on a bare connection");
     assert_eq!(gone.rows_affected, 1);
     assert_eq!(brief(&database.take()), ["unparsed_write Gadget "]);
 }
@@ -305,13 +312,21 @@ async fn lock_timeouts(database: &TestDatabase) {
         Kind::Postgres => "SET LOCAL lock_timeout = '200ms'",
         _ => "SET SESSION innodb_lock_wait_timeout = 1",
     };
-    async fn waits<T: ConnectionTrait>(txn: &T, impatient: &str, item: &item::Model) -> Vec<(&'static str, String)> {
+    async fn waits<T: ConnectionTrait>(
+        txn: &T,
+        impatient: &str,
+        item: &item::Model,
+    ) -> Vec<(&'static str, String)> {
         let mut errors = Vec::new();
         txn.execute_unprepared(impatient).await.unwrap();
         errors.push(same_error(&renamed(item, "mine").update(txn).await.unwrap_err()));
         errors
     }
-    async fn deletes<T: ConnectionTrait>(txn: &T, impatient: &str, item: &item::Model) -> (&'static str, String) {
+    async fn deletes<T: ConnectionTrait>(
+        txn: &T,
+        impatient: &str,
+        item: &item::Model,
+    ) -> (&'static str, String) {
         txn.execute_unprepared(impatient).await.unwrap();
         same_error(&item::Entity::delete_by_id(item.id).exec(txn).await.unwrap_err())
     }
