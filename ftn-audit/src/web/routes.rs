@@ -32,7 +32,7 @@ impl Routes {
 
 impl Route {
     fn new(method: &Method, template: &str) -> Self {
-        let raw = RawRoute::new(method.as_str(), template).map_or_else(
+        let raw = RawRoute::from_axum(method.as_str(), template).map_or_else(
             // No formatter can be meant, but the record still says where it came from.
             |_| format!("{method}|{template}").into(),
             |route| route.as_str().into(),
@@ -71,7 +71,8 @@ mod tests {
             assert_eq!(found("PUT", "/items/{id}"), "PUT|/items/:id");
             assert_eq!(found("PATCH", "/tags/{*rest}"), "PATCH|/tags/*rest");
             assert_eq!(found("PURGE", "/items/{id}"), "PURGE|/items/:id");
-            assert_eq!(found("GET", "/{name}.pdf"), "GET|/{name}.pdf");
+            assert_eq!(found("GET", "/{name}.pdf"), "GET|/:name.pdf");
+            assert_eq!(found("GET", "/{}"), "GET|/{}");
         }
     }
 }
