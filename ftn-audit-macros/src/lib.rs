@@ -8,6 +8,7 @@ mod errors;
 mod formatter;
 mod hook;
 mod suggest;
+#[allow(dead_code, reason = "adapters of web frameworks use the rest of it")]
 mod template;
 mod words;
 
@@ -66,10 +67,11 @@ pub fn derive_auditable(input: TokenStream) -> TokenStream {
 /// #[audit_formatter(route = "PATCH|/items/:id", event = "update", priority = 10)]
 /// ```
 ///
-/// Each key may be left out. `route` is `METHOD|/template`, and any spelling of it (`"PATCH /items/{id}"`) is
-/// understood; without it the formatter serves every route. `event` is `creation`, `update`, `deletion`,
-/// `restoration`, `collection_update` or `unparsed_write`; without it the formatter serves every event. Of two that fit equally well
-/// the higher `priority` is chosen; it is 0 when left out.
+/// Each key may be left out. `route` is `METHOD|/template`, and any spelling of it is understood: axum's
+/// (`"PATCH /items/{id}"`), actix-web's (`r"PATCH /items/{id:\d+}"`), Django's (`"PATCH items/<int:id>"`), a regular
+/// expression (`r"PATCH ^items/(?P<id>\d+)$"`); without it the formatter serves every route. `event` is `creation`,
+/// `update`, `deletion`, `restoration`, `collection_update` or `unparsed_write`; without it the formatter serves
+/// every event. Of two that fit equally well the higher `priority` is chosen; it is 0 when left out.
 ///
 /// The type must implement `Default` and not be generic: it is made once, at start-up.
 #[proc_macro_attribute]

@@ -293,6 +293,17 @@ impl dyn AnyEntity + '_ {
         hidden
     }
 
+    /// What another entity's row of the same table tells of a row of this one; the typed model is missing.
+    pub(crate) fn partial(&self, other: &dyn AnyEntity, row: &Row) -> Row {
+        let value = |name: &str| {
+            let position = other.model().columns.iter().position(|column| column.sql_name == name)?;
+            row.values.get(position).cloned()
+        };
+        let columns = self.model().columns.iter();
+        let values = columns.map(|column| value(column.sql_name).unwrap_or(Value::Bool(None))).collect();
+        Row { model: Box::new(()), values }
+    }
+
     /// What an update is: a deletion or a restoration where it turned the column that marks rows as deleted.
     pub(crate) fn event(&self, event: EventType, old: Option<&Row>, new: Option<&Row>) -> EventType {
         let (Some(position), Some(old), Some(new)) = (self.soft_delete(), old, new) else { return event };

@@ -1,6 +1,9 @@
 //! Audited entities by table, and links by junction: gathered once from the inventory.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use ftn_audit::startup::StartupCheck;
 
@@ -12,6 +15,8 @@ use crate::{
 pub(crate) struct Registry {
     tables: HashMap<String, Vec<&'static dyn AnyEntity>>,
     links: HashMap<String, Vec<Link>>,
+    /// Of tables and their columns, in lower case.
+    names: HashSet<String>,
 }
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
@@ -27,7 +32,10 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
     for links in links.values_mut() {
         links.sort_by_key(|link| (&link.owner.model().name, link.field));
     }
-    Registry { tables, links }
+    let models = || tables.values().flatten().map(|entity| entity.model());
+    let columns = models().flat_map(|model| &model.columns).map(|column| column.sql_name);
+    let names = models().map(|model| model.table).chain(columns).map(str::to_ascii_lowercase).collect();
+    Registry { tables, links, names }
 });
 
 pub(crate) fn registry() -> &'static Registry {
@@ -65,6 +73,11 @@ impl Registry {
 
     pub(crate) fn links(&self, junction: &str) -> &[Link] {
         self.links.get(junction).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a word is the name of an audited table or of one of its columns.
+    pub(crate) fn knows(&self, word: &str) -> bool {
+        self.names.contains(&word.to_ascii_lowercase())
     }
 
     /// The entities whose table is among these words.

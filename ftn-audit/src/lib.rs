@@ -60,7 +60,7 @@ pub use self::{
     metrics::Stats,
     model::{ColumnInfo, ModelInfo, Subject},
     record::AuditRecord,
-    route::RawRoute,
+    route::{RawRoute, RouteError, RouteFault},
     startup::StartupError,
     value::AttributeValue,
 };

@@ -61,3 +61,28 @@ pub fn linked(record: &AuditRecord) -> String {
     let action = record.attribute("audit.action").unwrap();
     format!("{action} {}", record.attribute("audit.pk_set").unwrap())
 }
+
+/// Follows the updates of one item's title from where it began: every old value is the new one before it. Where it
+/// ends.
+#[track_caller]
+pub fn chain_end(records: &[AuditRecord], id: i32, begin: &str) -> String {
+    let mut title = begin.to_owned();
+    for record in records.iter().filter(|record| record.model() == "Item" && record.pk() == id.to_string()) {
+        let (old, new) = titles(record);
+        assert_eq!(old, title, "the chain of item {id} is broken: {record:#?}");
+        title = new;
+    }
+    title
+}
+
+/// Polls a future once. One that is given away is dropped then, as by `timeout` or a client that hangs up.
+pub async fn polled_once<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = Box::pin(future);
+    std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(match future.as_mut().poll(cx) {
+            std::task::Poll::Ready(output) => Some(output),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await
+}

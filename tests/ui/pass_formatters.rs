@@ -89,6 +89,9 @@ macro_rules! described {
 }
 
 described!(from_a_macro, item::Model, "DELETE /items/{id}");
+described!(as_actix_writes_it, item::Model, r"PATCH /items/{id:\d{1,9}}/{tail}*");
+described!(as_django_writes_it, item::Model, "GET report/<int:year>-<int:month>.json");
+described!(as_a_regular_expression, item::Model, r"GET ^items/(?P<id>[0-9]+)/(?:page/)?$");
 
 fn main() {
     #[audit_formatter(route = "PUT|/items/:id")]

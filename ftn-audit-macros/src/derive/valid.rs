@@ -71,8 +71,11 @@ pub(crate) fn check<'a>(input: &Input<'a>, errors: &mut Errors) -> Checked<'a> {
         columns.extend(column(field, said, errors));
     }
     one_name_each(&columns, errors);
-    let soft_delete =
-        on_struct.soft_delete.take().and_then(|name| soft_delete(&name, input, &columns, errors));
+    let soft_delete = on_struct
+        .soft_delete
+        .take()
+        .filter(|_| input.role == Role::Model)
+        .and_then(|name| soft_delete(&name, input, &columns, errors));
     if input.role == Role::Model {
         for Said { what, .. } in on_struct.links {
             if links.iter().any(|link: &Link| link.field.value() == what.field.value()) {

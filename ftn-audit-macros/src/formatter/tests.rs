@@ -31,6 +31,31 @@ fn an_impl_is_registered() {
 }
 
 #[test]
+fn a_route_is_understood_in_the_spelling_of_any_framework() {
+    for (route, expected) in [
+        (r"PATCH /items/{id:\d+}", "PATCH|/items/:id"),
+        ("GET /files/{tail}*", "GET|/files/*tail"),
+        ("GET /v{major}.{minor}", "GET|/v:major.:minor"),
+        ("GET report/<int:id>.json", "GET|/report/:id.json"),
+        (r"GET ^x/(?:page/)?(?P<n>\d+)/?$", "GET|/x/:n"),
+    ] {
+        let written = written(quote!(route = #route), function());
+        assert!(written.contains(&format!(r#"Some("{expected}")"#)), "{route}: {written}");
+    }
+}
+
+#[test]
+fn a_route_that_is_not_understood_is_refused_with_its_place() {
+    for (route, place) in
+        [("GET /:n{m}", "at8"), (r"GET ^items/\d+/$", "at12"), ("GET items/<int:id", "at11")]
+    {
+        let written = written(quote!(route = #route), function());
+        assert!(written.contains("compile_error!"), "{written}");
+        assert!(written.contains(place), "{written}");
+    }
+}
+
+#[test]
 fn a_function_is_registered() {
     let written = written(quote!(), function());
     assert!(

@@ -10,11 +10,14 @@ use sqlparser::{
 };
 
 use super::plan::is_keyword;
+use crate::registry::registry;
 
 pub(super) struct SqlText<'a> {
     sql: &'a str,
     pub(super) statements: Vec<ast::Statement>,
     tokens: Vec<TokenWithSpan>,
+    /// SQLite takes a name in double quotes that it does not know for text.
+    quoted_text: bool,
 }
 
 /// A fingerprint is for people to recognise a statement by; it is cut here.
@@ -31,14 +34,15 @@ impl<'a> SqlText<'a> {
             DbBackend::Sqlite => &SQLiteDialect {},
             _ => &PostgreSqlDialect {},
         };
+        let quoted_text = backend == DbBackend::Sqlite;
         let Ok(tokens) = Tokenizer::new(dialect, sql).tokenize_with_location() else {
-            return Err(Self { sql, statements: Vec::new(), tokens: Vec::new() });
+            return Err(Self { sql, statements: Vec::new(), tokens: Vec::new(), quoted_text });
         };
         let mut parser =
             Parser::new(dialect).with_recursion_limit(MAX_DEPTH).with_tokens_with_locations(tokens.clone());
         match parser.parse_statements() {
-            Ok(statements) => Ok(Self { sql, statements, tokens }),
-            Err(_) => Err(Self { sql, statements: Vec::new(), tokens }),
+            Ok(statements) => Ok(Self { sql, statements, tokens, quoted_text }),
+            Err(_) => Err(Self { sql, statements: Vec::new(), tokens, quoted_text }),
         }
     }
 
@@ -111,6 +115,13 @@ impl<'a> SqlText<'a> {
                     if !fingerprint.ends_with(' ') && !fingerprint.is_empty() {
                         fingerprint.push(' ');
                     }
+                }
+                Token::Word(word)
+                    if self.quoted_text
+                        && word.quote_style == Some('"')
+                        && !registry().knows(&word.value) =>
+                {
+                    fingerprint.push('?');
                 }
                 Token::Word(_) => fingerprint.push_str(&token.token.to_string()),
                 Token::Placeholder(_) | Token::Number(..) => fingerprint.push('?'),

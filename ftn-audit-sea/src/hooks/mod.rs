@@ -202,7 +202,10 @@ where
     }
     let Some(plain) = Plain::of(db) else { return Ok(active_model) };
     if let Ok(model) = active_model.clone().try_into_model() {
-        let (entity, old): (&'static dyn AnyEntity, _) = (A::Entity::audited(), row::<A>(model));
+        let (own, entity): (&'static dyn AnyEntity, _) = (A::Entity::audited(), entity::<A>(db));
+        let old = row::<A>(model);
+        // The other entity's row is gone: of its columns, those are known that this one has.
+        let old = if std::ptr::eq(own.model(), entity.model()) { old } else { entity.partial(own, &old) };
         if entity.model().junction {
             plain.link_changes(db, entity, &old, LinkAction::Remove).await;
         } else {

@@ -8,42 +8,159 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use template::Dialect;
 
 pub use template::{RouteError, RouteFault};
 
 /// A method and a route template in canonical spelling, `PATCH|/items/:id`.
 ///
-/// Formatters are chosen by it, so two spellings of one route must be one value: `PATCH /items/{id}` and
-/// `patch|/items/:id` are. A trailing slash makes another route, as it does for the routers.
+/// Formatters are chosen by it, so two spellings of one route must be one value: `PATCH /items/{id}`,
+/// `patch|/items/:id` and `PATCH|^items/(?P<id>[0-9]+)$` are. A trailing slash makes another route, as it does for the
+/// routers.
+///
+/// # The canonical spelling
+///
+/// ```text
+/// route     = METHOD "|" "/" *part
+/// part      = literal | ":" name | ":{" any-name "}" | catch-all
+/// catch-all = "*" name | "*{" any-name "}"        nothing follows it
+/// name      = [A-Za-z_][A-Za-z0-9_]*
+/// literal   = the text as it is; ":", "*", "{", "}" that stand for themselves are doubled
+/// ```
+///
+/// A parameter ends where its name cannot go on: `/:y-:m` has two, `/report/:id.json` one. It has braces only where it
+/// would end elsewhere without: before a letter, digit or underscore (`/:{y}x:m`), and around a name of other characters
+/// (`/:{user-id}`).
+///
+/// # What is understood
+///
+/// | template | canonical |
+/// | --- | --- |
+/// | axum: `/items/{id}`, `/files/{*rest}`, `/{{x}}` | `/items/:id`, `/files/*rest`, `/{{x}}` |
+/// | actix-web: `/items/{id:\d+}`, `/files/{tail}*`, `/{tail:.*}` | `/items/:id`, `/files/*tail`, `/*tail` |
+/// | Django: `items/<int:id>/`, `report/<int:id>.json`, `files/<path:p>` | `/items/:id/`, `/report/:id.json`, `/files/:p` |
+/// | regular expression: `^items/(?P<id>[0-9]+)/$`, `^x/([0-9]+)\.json$` | `/items/:id/`, `/x/:_1.json` |
+/// | `/items/{id}:cancel`, which has a literal colon | `/items/:id::cancel` |
+///
+/// Of a regular expression, the outermost named group is the parameter, and groups without a name are numbered `_1`,
+/// `_2`. Anchors, look-around and flags match nothing. What may be absent is left out, `^x/?$` being `/x` and
+/// `^x/(?:page/)?(?P<n>\d+)$` being `/x/:n`, unless a parameter is in it. Other text that varies is an error.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RawRoute(Arc<str>);
 
 impl RawRoute {
-    /// Reads `METHOD|/template` or `METHOD /template`, with parameters as `:id`, `{id}`, `*rest` or `{*rest}`.
+    /// Reads what people write, `METHOD|template` or `METHOD template`, in any of the spellings above.
+    ///
+    /// Which one it is shows in the text: `{id}` is axum's or actix-web's, `<id>` a path of Django, one of `^`, `\`, `[`
+    /// and `(?` makes it a regular expression. Only the last two may lack the leading slash.
+    ///
+    /// ```
+    /// use ftn_audit::RawRoute;
+    ///
+    /// for text in ["PATCH|/items/:id", "PATCH /items/{id}", r"PATCH /items/{id:\d+}", "PATCH items/<int:id>"] {
+    ///     assert_eq!(RawRoute::parse(text)?.as_str(), "PATCH|/items/:id");
+    /// }
+    /// # Ok::<(), ftn_audit::RouteError>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// When the text cannot be understood; the error tells the place.
+    ///
+    /// ```
+    /// use ftn_audit::{RawRoute, RouteFault};
+    ///
+    /// let error = RawRoute::parse("PATCH|/items/{id").unwrap_err();
+    /// assert_eq!((error.offset, &error.reason), (13, &RouteFault::Unclosed('{')));
+    /// assert_eq!(error.to_string(), "route `PATCH|/items/{id`: `{` at 14 is never closed");
+    /// ```
     pub fn parse(text: &str) -> Result<Self, RouteError> {
         template::canonical(text).map(|route| Self(route.into()))
     }
 
-    /// The route of a method and the template under which a framework knows the handler.
+    /// The route of a method and the template under which some framework knows the handler.
+    ///
+    /// As [`parse`](Self::parse) finds out which, but without a leading slash it is given one. Where the framework is
+    /// known, one of the functions below cannot be mistaken.
     ///
     /// # Errors
     ///
-    /// When either cannot be understood; places in the error count within `METHOD|/template`.
+    /// When either cannot be understood; places in the error count within `METHOD|template`.
     pub fn new(method: &str, template: &str) -> Result<Self, RouteError> {
-        let text = format!("{method}|{template}");
-        let route = Self::parse(&text)?;
-        // A separator in the method would move the border between the two.
-        match method[route.method().len()..].chars().next() {
-            None => Ok(route),
-            Some(c) => {
-                let offset = route.method().len();
-                Err(RouteError { template: text, offset, reason: RouteFault::MethodCharacter(c) })
-            }
-        }
+        Self::of(Dialect::FoundOut, method, template)
+    }
+
+    /// The route of a template of axum, as `MatchedPath` has it.
+    ///
+    /// ```
+    /// use ftn_audit::RawRoute;
+    ///
+    /// let route = RawRoute::from_axum("POST", "/items/{id}:cancel")?;
+    /// assert_eq!(route.as_str(), "POST|/items/:id::cancel");
+    /// # Ok::<(), ftn_audit::RouteError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When either cannot be understood; places in the error count within `METHOD|template`.
+    pub fn from_axum(method: &str, template: &str) -> Result<Self, RouteError> {
+        Self::of(Dialect::Axum, method, template)
+    }
+
+    /// The route of a template of actix-web, as `match_pattern` has it.
+    ///
+    /// ```
+    /// use ftn_audit::RawRoute;
+    ///
+    /// let route = RawRoute::from_actix("GET", r"/v{major}.{minor:\d{1,2}}/{tail}*")?;
+    /// assert_eq!(route.as_str(), "GET|/v:major.:minor/*tail");
+    /// # Ok::<(), ftn_audit::RouteError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When either cannot be understood; places in the error count within `METHOD|template`.
+    pub fn from_actix(method: &str, template: &str) -> Result<Self, RouteError> {
+        Self::of(Dialect::Actix, method, template)
+    }
+
+    /// The route of a Django `path()`, with the paths of every `include()` in front.
+    ///
+    /// ```
+    /// use ftn_audit::RawRoute;
+    ///
+    /// let route = RawRoute::from_django_path("GET", "report/<int:y>-<int:m>.json")?;
+    /// assert_eq!(route.as_str(), "GET|/report/:y-:m.json");
+    /// # Ok::<(), ftn_audit::RouteError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When either cannot be understood; places in the error count within `METHOD|template`.
+    pub fn from_django_path(method: &str, template: &str) -> Result<Self, RouteError> {
+        Self::of(Dialect::DjangoPath, method, template)
+    }
+
+    /// The route of a Django `re_path()`, with the paths and patterns of every `include()` in front, or of another
+    /// regular expression.
+    ///
+    /// ```
+    /// use ftn_audit::RawRoute;
+    ///
+    /// let route = RawRoute::from_django_regex("GET", r"<slug:shop>/^items/(?P<id>\d+)\.(json|csv)/?$")?;
+    /// assert_eq!(route.as_str(), "GET|/:shop/items/:id.:_1");
+    /// # Ok::<(), ftn_audit::RouteError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When either cannot be understood; places in the error count within `METHOD|template`.
+    pub fn from_django_regex(method: &str, template: &str) -> Result<Self, RouteError> {
+        Self::of(Dialect::DjangoRegex, method, template)
+    }
+
+    fn of(dialect: Dialect, method: &str, template: &str) -> Result<Self, RouteError> {
+        template::canonical_of(dialect, method, template).map(|route| Self(route.into()))
     }
 
     /// The method, in upper case.
@@ -51,7 +168,7 @@ impl RawRoute {
         self.halves().0
     }
 
-    /// The template, with parameters as `:id` and `*rest`.
+    /// The template in canonical spelling, with parameters as `:id` and `*rest`.
     pub fn template(&self) -> &str {
         self.halves().1
     }
@@ -114,76 +231,4 @@ impl<'de> Deserialize<'de> for RawRoute {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use proptest::prelude::*;
-
-    use super::RawRoute;
-
-    #[test]
-    fn halves() {
-        let route = RawRoute::new("patch", "/items/{id}").expect("a route");
-        assert_eq!(route.method(), "PATCH");
-        assert_eq!(route.template(), "/items/:id");
-        assert_eq!(route.as_str(), "PATCH|/items/:id");
-        assert_eq!(route.to_string(), "PATCH|/items/:id");
-        assert_eq!(format!("{route:?}"), r#"RawRoute("PATCH|/items/:id")"#);
-    }
-
-    #[test]
-    fn a_method_cannot_smuggle_a_template_in() {
-        for method in ["GET|/a", "GET /a", "GET|", "GET ", "/a", ""] {
-            assert!(RawRoute::new(method, "/b").is_err(), "{method}");
-        }
-    }
-
-    #[test]
-    fn spellings_are_one_value() {
-        let stored = RawRoute::parse("PATCH|/items/:id").expect("a route");
-        assert_eq!("patch /items/{id}".parse().as_ref(), Ok(&stored));
-        let map = HashMap::from([(stored, 1)]);
-        assert_eq!(map.get("PATCH|/items/:id"), Some(&1));
-    }
-
-    #[test]
-    fn as_json() {
-        let route: RawRoute = serde_json::from_str(r#""get /files/{*rest}""#).expect("a route");
-        assert_eq!(serde_json::to_string(&route).expect("a string"), r#""GET|/files/*rest""#);
-        let error = serde_json::from_str::<RawRoute>(r#""GET|/{id""#).expect_err("unclosed");
-        assert!(error.to_string().starts_with("route `GET|/{id`: `{` at 6 is never closed"), "{error}");
-    }
-
-    proptest! {
-        #[test]
-        fn arbitrary_text_never_panics(text in any::<String>()) {
-            if let Err(error) = RawRoute::parse(&text) {
-                prop_assert!(text.is_char_boundary(error.offset));
-                prop_assert!(!error.to_string().is_empty());
-            }
-        }
-
-        #[test]
-        fn text_near_a_route_never_panics(text in "[A-Z ]{0,3}[| /]{0,2}[a:*{}/ä| ]{0,12}") {
-            if let Err(error) = RawRoute::parse(&text) {
-                prop_assert!(text.is_char_boundary(error.offset));
-                prop_assert!(!error.to_string().is_empty());
-            }
-        }
-
-        #[test]
-        fn canonical_is_its_own_canonical(text in "[A-Za-z]{1,4}[| ](/[a-c:*{}]{0,5}){1,4}") {
-            if let Ok(route) = RawRoute::parse(&text) {
-                prop_assert_eq!(RawRoute::parse(route.as_str()), Ok(route.clone()));
-                prop_assert_eq!(RawRoute::new(route.method(), route.template()), Ok(route.clone()));
-            }
-        }
-
-        #[test]
-        fn both_spellings_agree(names in prop::collection::vec("[a-z][a-z0-9_]{0,6}", 1..5)) {
-            let colons: String = names.iter().map(|name| format!("/x/:{name}")).collect();
-            let braces: String = names.iter().map(|name| format!("/x/{{{name}}}")).collect();
-            prop_assert_eq!(RawRoute::new("GET", &colons), RawRoute::new("get", &braces));
-        }
-    }
-}
+mod tests;

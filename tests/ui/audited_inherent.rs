@@ -5,12 +5,17 @@ mod item {
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Auditable)]
     #[sea_orm(table_name = "item")]
+    #[audit(own_hooks)]
     pub struct Model {
         #[sea_orm(primary_key)]
         pub id: i32,
-        #[audit(hash)]
         pub name: String,
     }
+
+    impl ActiveModelBehavior for ActiveModel {}
+
+    #[audited]
+    impl ActiveModel {}
 }
 
 fn main() {}

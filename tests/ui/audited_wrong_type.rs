@@ -5,17 +5,20 @@ mod item {
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Auditable)]
     #[sea_orm(table_name = "item")]
+    #[audit(own_hooks)]
     pub struct Model {
         #[sea_orm(primary_key)]
         pub id: i32,
+        pub name: String,
     }
-}
 
-use ftn_audit_sea::prelude::*;
-
-#[audit_formatter(route = "GET /v{n}")]
-fn described(_: &Change<item::Model>) -> Formatted {
-    Formatted::new("text")
+    #[audited]
+    #[async_trait::async_trait]
+    impl ActiveModelBehavior for ActiveModel {
+        async fn before_save<C: ConnectionTrait>(self, _: &C, _: bool) -> Result<Self, DbErr> {
+            Ok(self.id)
+        }
+    }
 }
 
 fn main() {}

@@ -13,7 +13,7 @@ mod item {
 
 use ftn_audit_sea::prelude::*;
 
-#[audit_formatter(route = "GET /items/{id:[0-9]+}")]
+#[audit_formatter(route = r"GET ^items/\d+/$")]
 fn described(_: &Change<item::Model>) -> Formatted {
     Formatted::new("text")
 }

@@ -1,1 +1,0 @@
-../../ftn-audit/src/route/template.rs

@@ -1,0 +1,19 @@
+mod item {
+    use ftn_audit_sea::entity::*;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Auditable)]
+    #[sea_orm(table_name = "item")]
+    #[audit(own_hooks)]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        pub name: String,
+    }
+
+    #[audited(before_save)]
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+fn main() {}
