@@ -17,7 +17,7 @@ use sea_orm::{
 
 use crate::{
     link::{Link, column_names},
-    value::{add_hidden, attribute_value, same},
+    value::{add_hidden, attribute_value, same, with_scale},
 };
 
 /// An entity whose changes are recorded. `#[derive(Auditable)]` implements it.
@@ -68,6 +68,8 @@ pub struct Declaration<C: 'static> {
 pub struct AuditedEntity<E: EntityTrait> {
     model: ModelInfo,
     columns: Vec<E::Column>,
+    /// How many decimals the column is declared with.
+    scales: Vec<Option<u32>>,
     keys: Vec<usize>,
     soft_delete: Option<usize>,
     problem: Option<String>,
@@ -132,7 +134,8 @@ impl<E: Auditable> AuditedEntity<E> {
                 )
             })
         });
-        Self { model, columns, keys, soft_delete, problem }
+        let scales = columns.iter().map(|column| declared_scale(column.def().get_column_type())).collect();
+        Self { model, columns, scales, keys, soft_delete, problem }
     }
 
     /// The model, as records know it.
@@ -150,8 +153,19 @@ impl<E: Auditable> AuditedEntity<E> {
     }
 
     pub(crate) fn row(&self, model: E::Model) -> Row {
-        let values = self.columns.iter().map(|column| model.get(*column)).collect();
+        let scaled = |(column, scale): (&E::Column, &Option<u32>)| match scale {
+            Some(scale) => with_scale(model.get(*column), *scale),
+            None => model.get(*column),
+        };
+        let values = self.columns.iter().zip(&self.scales).map(scaled).collect();
         Row { values, model: Box::new(model) }
+    }
+}
+
+fn declared_scale(column: &ColumnType) -> Option<u32> {
+    match column {
+        ColumnType::Decimal(precision) | ColumnType::Money(precision) => precision.map(|(_, scale)| scale),
+        _ => None,
     }
 }
 

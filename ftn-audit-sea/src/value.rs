@@ -1,6 +1,8 @@
 //! From SeaORM's values to values of a record.
 
 use ftn_audit::{AttributeValue, HiddenValues};
+#[cfg(feature = "with-chrono")]
+use sea_orm::sea_query::value::prelude::chrono::{DateTime, TimeZone, Timelike};
 use sea_orm::{
     Value,
     sea_query::{OptionEnum, PostgresQueryBuilder, QueryBuilder},
@@ -31,15 +33,19 @@ pub(crate) fn attribute_value(value: &Value) -> AttributeValue {
         #[cfg(feature = "with-chrono")]
         Value::ChronoDate(value) => text(value.as_ref()),
         #[cfg(feature = "with-chrono")]
-        Value::ChronoTime(value) => text(value.as_ref()),
+        Value::ChronoTime(value) => {
+            value.map(|value| format!("{}{}", value.format("%H:%M:%S"), fraction(&value))).into()
+        }
         #[cfg(feature = "with-chrono")]
-        Value::ChronoDateTime(value) => value.map(|value| format!("{value:?}")).into(),
+        Value::ChronoDateTime(value) => {
+            value.map(|value| format!("{}{}", value.format("%Y-%m-%dT%H:%M:%S"), fraction(&value))).into()
+        }
         #[cfg(feature = "with-chrono")]
-        Value::ChronoDateTimeUtc(value) => value.map(|value| value.to_rfc3339()).into(),
+        Value::ChronoDateTimeUtc(value) => value.as_ref().map(rfc3339).into(),
         #[cfg(feature = "with-chrono")]
-        Value::ChronoDateTimeLocal(value) => value.map(|value| value.to_rfc3339()).into(),
+        Value::ChronoDateTimeLocal(value) => value.as_ref().map(rfc3339).into(),
         #[cfg(feature = "with-chrono")]
-        Value::ChronoDateTimeWithTimeZone(value) => value.map(|value| value.to_rfc3339()).into(),
+        Value::ChronoDateTimeWithTimeZone(value) => value.as_ref().map(rfc3339).into(),
         #[cfg(feature = "with-uuid")]
         Value::Uuid(value) => text(value.as_ref()),
         #[cfg(feature = "with-rust_decimal")]
@@ -59,6 +65,41 @@ pub(crate) fn attribute_value(value: &Value) -> AttributeValue {
         value if *value == value.as_null() => AttributeValue::Null,
         #[allow(unreachable_patterns)]
         value => sql_literal(value).into(),
+    }
+}
+
+/// The part of a second, without or with six digits, so that one column's texts have one form; databases keep no more.
+#[cfg(feature = "with-chrono")]
+fn fraction(time: &impl Timelike) -> String {
+    // A leap second has more than a second's nanoseconds.
+    match time.nanosecond() % 1_000_000_000 {
+        0 => String::new(),
+        nanos if nanos % 1_000 == 0 => format!(".{:06}", nanos / 1_000),
+        nanos => format!(".{nanos:09}"),
+    }
+}
+
+#[cfg(feature = "with-chrono")]
+fn rfc3339<Z: TimeZone>(time: &DateTime<Z>) -> String
+where
+    Z::Offset: std::fmt::Display,
+{
+    format!("{}{}{}", time.format("%Y-%m-%dT%H:%M:%S"), fraction(time), time.format("%:z"))
+}
+
+/// A decimal with the decimals that its column is declared with: SQLite keeps a float, and gives 12.5 back for 12.50.
+pub(crate) fn with_scale(value: Value, scale: u32) -> Value {
+    match value {
+        #[cfg(feature = "with-rust_decimal")]
+        Value::Decimal(Some(mut decimal)) if decimal.scale() < scale => {
+            decimal.rescale(scale);
+            Value::Decimal(Some(decimal))
+        }
+        #[cfg(feature = "with-bigdecimal")]
+        Value::BigDecimal(Some(decimal)) if decimal.fractional_digit_count() < i64::from(scale) => {
+            Value::BigDecimal(Some(Box::new(decimal.with_scale(i64::from(scale)))))
+        }
+        value => value,
     }
 }
 

@@ -114,15 +114,18 @@ impl Actor {
         self.id.as_deref()
     }
 
-    pub(crate) fn email_address(&self) -> Option<&str> {
+    /// The e-mail address.
+    pub fn email_address(&self) -> Option<&str> {
         self.email.as_deref()
     }
 
-    pub(crate) fn given_name(&self) -> Option<&str> {
+    /// The first name.
+    pub fn given_name(&self) -> Option<&str> {
         self.first_name.as_deref()
     }
 
-    pub(crate) fn family_name(&self) -> Option<&str> {
+    /// The last name.
+    pub fn family_name(&self) -> Option<&str> {
         self.last_name.as_deref()
     }
 

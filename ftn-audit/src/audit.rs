@@ -237,6 +237,7 @@ impl Audit {
             }
             None => (facts.default_description(), facts.default_attributes()),
         };
+        let description = inner.layout.description(facts, description);
         let formatted = own.len();
         facts.put_identity(&mut own);
         facts.put_marks(&mut own);

@@ -265,6 +265,13 @@ impl AuditBuilder {
         self
     }
 
+    /// Adds a formatter that the application made itself, for a rule that it knows at run time only:
+    /// [`FormatterRegistration::with`].
+    pub fn registration(mut self, registration: FormatterRegistration) -> Self {
+        self.formatters.push(registration);
+        self
+    }
+
     /// Adds a key for `#[audit(hash)]`: its id stands in every hash that it made, its secret has at least 16 bytes.
     ///
     /// The first key signs; the others are those that older records were signed with, for

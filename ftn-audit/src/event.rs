@@ -94,14 +94,16 @@ impl EventBuilder<'_> {
             (model, pk) => format!("{} on {model} #{pk}", self.name),
         });
         let mut record = AuditRecord::event(self.name, self.model, self.pk).with_description(description);
+        if let Some(route) = context.as_ref().and_then(AuditContext::raw_route) {
+            record.own.set(names::RAW_ROUTE, route);
+        }
         for (key, value) in self.attributes {
             if record.own.get(&key).is_none() {
                 record.own.set(key, value);
             }
         }
-        if let Some(route) = context.as_ref().and_then(AuditContext::raw_route) {
-            record.own.set(names::RAW_ROUTE, route);
-        }
+        // The application says them as a formatter would, and they leave in every encoding as a formatter's do.
+        record.formatted = record.own.len();
         let record = self.audit.place(record, context.as_ref());
         scope.accept(self.audit, record).await;
     }

@@ -29,6 +29,16 @@ pub enum EventType {
 }
 
 impl EventType {
+    /// Those for which a formatter can be meant.
+    pub(crate) const OF_ROWS: [Self; 6] = [
+        Self::Creation,
+        Self::Update,
+        Self::Deletion,
+        Self::Restoration,
+        Self::CollectionUpdate,
+        Self::UnparsedWrite,
+    ];
+
     /// The value of `audit.event_type`.
     pub fn as_str(&self) -> &str {
         match self {

@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
-use crate::{Actor, AttributeValue, Attributes, AuditRecord, attribute_names as names};
+use crate::{
+    Actor, AttributeValue, Attributes, AuditRecord, LinkAction, attribute_names as names, change::ChangeFacts,
+};
 
 /// How attributes are laid out for the store behind the sink.
 ///
@@ -164,6 +166,16 @@ impl Layout {
         kept
     }
 
+    /// A description as it leaves: in `Seed`, the generic one of links has that library's name for the action.
+    pub(crate) fn description(&self, facts: &ChangeFacts, written: String) -> String {
+        match &facts.link {
+            Some(link) if self.encoding == Encoding::Seed && written == facts.default_description() => {
+                format!("{} on {} #{}.{}", seed_action(link.action()), facts.model.name, facts.pk, link.field())
+            }
+            _ => written,
+        }
+    }
+
     fn seed(&self, record: &AuditRecord) -> Attributes {
         let mut all = Attributes::with_capacity(record.formatted + 4);
         let columns = matches!(record.event.as_str(), "update");
@@ -172,8 +184,8 @@ impl Layout {
                 continue;
             }
             let value = match (key, value.as_str()) {
-                (names::ACTION, Some("add")) => "post_add".into(),
-                (names::ACTION, Some("remove")) => "post_remove".into(),
+                (names::ACTION, Some("add")) => seed_action(LinkAction::Add).into(),
+                (names::ACTION, Some("remove")) => seed_action(LinkAction::Remove).into(),
                 _ => value.clone(),
             };
             flatten(key, &value, &mut all);
@@ -195,6 +207,13 @@ impl Layout {
         all.set("user_email", text(allowed(ActorField::Email), actor.and_then(Actor::email_address)));
         all.set("user_first_name", text(allowed(ActorField::Name), actor.and_then(Actor::given_name)));
         all.set("user_last_name", text(allowed(ActorField::Name), actor.and_then(Actor::family_name)));
+    }
+}
+
+fn seed_action(action: LinkAction) -> &'static str {
+    match action {
+        LinkAction::Add => "post_add",
+        LinkAction::Remove => "post_remove",
     }
 }
 
@@ -248,25 +267,67 @@ fn flatten(key: &str, value: &AttributeValue, all: &mut Attributes) {
         AttributeValue::Json(serde_json::Value::String(text)) => all.set(key.to_owned(), text.as_str()),
         AttributeValue::Json(json) => all.set(key.to_owned(), python_json(json)),
         AttributeValue::List(_) => all.set(key.to_owned(), python_json(&value.to_json())),
+        AttributeValue::Float(number) => all.set(key.to_owned(), python_float(*number)),
         value => all.set(key.to_owned(), value.to_string()),
     }
 }
 
-/// JSON with a space behind commas and colons, and without escapes beyond ASCII's own needs, as Python's `json.dumps`
-/// with `ensure_ascii=False` writes it.
+/// JSON with a space behind commas and colons, and nothing but ASCII, as Python's `json.dumps` writes it.
 fn python_json(json: &serde_json::Value) -> String {
     use serde_json::Value as Json;
     match json {
+        Json::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
+            Some(float) => python_float(float),
+            None => number.to_string(),
+        },
+        Json::String(text) => ascii(&Json::String(text.clone()).to_string()),
         Json::Array(values) => {
             format!("[{}]", values.iter().map(python_json).collect::<Vec<_>>().join(", "))
         }
         Json::Object(map) => {
             let pairs = map
                 .iter()
-                .map(|(key, value)| format!("{}: {}", Json::String(key.clone()), python_json(value)));
+                .map(|(key, value)| format!("{}: {}", python_json(&key.as_str().into()), python_json(value)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
         }
         json => json.to_string(),
+    }
+}
+
+/// A text of JSON with what is beyond ASCII escaped, as UTF-16 has it.
+fn ascii(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            ' '..='~' => escaped.push(character),
+            _ => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    escaped.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    escaped
+}
+
+/// A number as Python writes it: the shortest digits that mean it, with an exponent where it is very large or small.
+fn python_float(number: f64) -> String {
+    if !number.is_finite() {
+        return match number {
+            number if number.is_nan() => "NaN",
+            number if number > 0.0 => "Infinity",
+            _ => "-Infinity",
+        }
+        .to_owned();
+    }
+    let shortest = format!("{number:e}");
+    let Some((digits, exponent)) = shortest.split_once('e') else { return shortest };
+    match exponent.parse::<i32>() {
+        Ok(exponent) if !(-4..16).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.abs())
+        }
+        _ => format!("{number:?}"),
     }
 }
 
@@ -322,5 +383,30 @@ mod tests {
     fn python_spells_json_with_spaces() {
         let json = serde_json::json!([{"sku": "a", "qty": 2}, null, true]);
         assert_eq!(python_json(&json), r#"[{"qty": 2, "sku": "a"}, null, true]"#);
+    }
+
+    #[test]
+    fn python_spells_json_in_ascii() {
+        let json = serde_json::json!(["\u{e9}\u{1f600}\u{7f}", "a\n\"b"]);
+        assert_eq!(python_json(&json), r#"["\u00e9\ud83d\ude00\u007f", "a\n\"b"]"#);
+    }
+
+    #[test]
+    fn python_spells_numbers() {
+        for (number, spelled) in [
+            (1.0, "1.0"),
+            (-0.5, "-0.5"),
+            (-0.0, "-0.0"),
+            (1e22, "1e+22"),
+            (1e16, "1e+16"),
+            (123_456_789_012_345.0, "123456789012345.0"),
+            (1.5e-7, "1.5e-07"),
+            (0.0001, "0.0001"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "-Infinity"),
+        ] {
+            assert_eq!(python_float(number), spelled);
+        }
+        assert_eq!(python_json(&serde_json::json!([1, 2.0, 1e30])), "[1, 2.0, 1e+30]");
     }
 }

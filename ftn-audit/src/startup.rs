@@ -88,10 +88,10 @@ pub(crate) struct Discovery {
 impl Discovery {
     pub(crate) fn new(discover: bool, mut formatters: Vec<FormatterRegistration>, routes: &[String]) -> Self {
         if discover {
-            formatters.extend(inventory::iter::<FormatterRegistration>);
+            formatters.extend(inventory::iter::<FormatterRegistration>.into_iter().cloned());
         }
         formatters.sort_by_key(|formatter| (formatter.rule().file, formatter.rule().line));
-        formatters.dedup_by_key(|formatter| (formatter.rule().file, formatter.rule().line));
+        formatters.dedup_by(|later, first| later.is_same(first));
 
         let mut report = StartupReport::default();
         for check in inventory::iter::<StartupCheck> {
@@ -218,6 +218,9 @@ fn check_reachable(
             other.primary && !model.primary && (other.schema, other.table) == (model.schema, model.table)
         };
         let why = match formatter.rule().event {
+            Some(event) if !EventType::OF_ROWS.iter().any(|known| *known == event) => {
+                Some("there is no such event; write one of creation, update, deletion, restoration, collection_update")
+            }
             _ if models.iter().any(|other| follows(&other)) => {
                 Some("records of its table follow the entity with `#[audit(primary)]`")
             }

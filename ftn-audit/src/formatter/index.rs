@@ -1,6 +1,6 @@
 //! The choice of a formatter: by hash, in a time that does not grow with their number.
 
-use std::{any::TypeId, collections::HashMap, fmt::Write};
+use std::{any::TypeId, collections::HashMap, fmt::Write, sync::Arc};
 
 use super::{AnyFormatter, FormatterRegistration};
 use crate::{EventType, ModelInfo};
@@ -26,7 +26,7 @@ struct EventFormatters {
 
 struct Chosen {
     registration: FormatterRegistration,
-    formatter: Box<dyn AnyFormatter>,
+    formatter: Arc<dyn AnyFormatter>,
 }
 
 impl FormatterIndex {
@@ -90,7 +90,7 @@ impl FormatterIndex {
 
 impl EventFormatters {
     fn put(&mut self, registration: &FormatterRegistration) {
-        let chosen = || Chosen { registration: *registration, formatter: registration.make() };
+        let chosen = || Chosen { registration: registration.clone(), formatter: registration.make() };
         let outranks = |present: &Chosen| registration.rule().priority > present.registration.rule().priority;
         match registration.rule().event {
             Some(event) => match self.events.iter_mut().find(|(name, _)| *name == event) {

@@ -1,5 +1,7 @@
 //! How formatters are found: the inventory, and the builder.
 
+use std::sync::Arc;
+
 use super::{
     AnyFormatter, AuditFormatter, CalledFormatter, FormatterDefault, FunctionFormatter, TraitFormatter,
 };
@@ -20,13 +22,20 @@ pub struct Rule {
     pub line: u32,
 }
 
-/// The inventory's entry of a formatter.
-#[derive(Clone, Copy)]
+/// A formatter with its rule: the inventory's entry, and what
+/// [`AuditBuilder::registration`](crate::AuditBuilder::registration) takes.
+#[derive(Clone)]
 pub struct FormatterRegistration {
     name: Name,
     rule: Rule,
     model: fn() -> &'static ModelInfo,
-    make: fn() -> Box<dyn AnyFormatter>,
+    make: Make,
+}
+
+#[derive(Clone)]
+enum Make {
+    Default(fn() -> Arc<dyn AnyFormatter>),
+    Given(Arc<dyn AnyFormatter>),
 }
 
 #[derive(Clone, Copy)]
@@ -42,7 +51,19 @@ impl FormatterRegistration {
             name: Name::Type(std::any::type_name::<F>),
             rule,
             model: F::Subject::model,
-            make: || Box::new(TraitFormatter(F::formatter_default())),
+            make: Make::Default(|| Arc::new(TraitFormatter(F::formatter_default()))),
+        }
+    }
+
+    /// A formatter that has state: made by the application, for a rule that is known at run time only.
+    ///
+    /// The rule's route is a canonical one, as [`RawRoute`](crate::RawRoute) spells it.
+    pub fn with<F: AuditFormatter>(rule: Rule, formatter: F) -> Self {
+        Self {
+            name: Name::Type(std::any::type_name::<F>),
+            rule,
+            model: F::Subject::model,
+            make: Make::Given(Arc::new(TraitFormatter(formatter))),
         }
     }
 
@@ -52,7 +73,7 @@ impl FormatterRegistration {
             name: Name::Function(name),
             rule,
             model: F::Subject::model,
-            make: || Box::new(CalledFormatter(F::default())),
+            make: Make::Default(|| Arc::new(CalledFormatter(F::default()))),
         }
     }
 
@@ -74,8 +95,17 @@ impl FormatterRegistration {
         (self.model)()
     }
 
-    pub(crate) fn make(&self) -> Box<dyn AnyFormatter> {
-        (self.make)()
+    pub(crate) fn make(&self) -> Arc<dyn AnyFormatter> {
+        match &self.make {
+            Make::Default(make) => make(),
+            Make::Given(formatter) => formatter.clone(),
+        }
+    }
+
+    /// Whether both are one formatter, found and named: of those made at run time, one place can make many.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let found = |registration: &Self| matches!(registration.make, Make::Default(_));
+        found(self) && found(other) && self.rule.file == other.rule.file && self.rule.line == other.rule.line
     }
 
     /// `name at file:line`, for problems and descriptions.
