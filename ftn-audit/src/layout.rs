@@ -170,7 +170,13 @@ impl Layout {
     pub(crate) fn description(&self, facts: &ChangeFacts, written: String) -> String {
         match &facts.link {
             Some(link) if self.encoding == Encoding::Seed && written == facts.default_description() => {
-                format!("{} on {} #{}.{}", seed_action(link.action()), facts.model.name, facts.pk, link.field())
+                format!(
+                    "{} on {} #{}.{}",
+                    seed_action(link.action()),
+                    facts.model.name,
+                    facts.pk,
+                    link.field()
+                )
             }
             _ => written,
         }

@@ -218,9 +218,9 @@ fn check_reachable(
             other.primary && !model.primary && (other.schema, other.table) == (model.schema, model.table)
         };
         let why = match formatter.rule().event {
-            Some(event) if !EventType::OF_ROWS.iter().any(|known| *known == event) => {
-                Some("there is no such event; write one of creation, update, deletion, restoration, collection_update")
-            }
+            Some(event) if !EventType::OF_ROWS.iter().any(|known| *known == event) => Some(
+                "there is no such event; write one of creation, update, deletion, restoration, collection_update",
+            ),
             _ if models.iter().any(|other| follows(&other)) => {
                 Some("records of its table follow the entity with `#[audit(primary)]`")
             }
