@@ -88,6 +88,10 @@ where
 }
 
 /// A decimal with the decimals that its column is declared with: SQLite keeps a float, and gives 12.5 back for 12.50.
+#[cfg_attr(
+    not(any(feature = "with-rust_decimal", feature = "with-bigdecimal")),
+    expect(unused_variables, reason = "without decimals there is no scale")
+)]
 pub(crate) fn with_scale(value: Value, scale: u32) -> Value {
     match value {
         #[cfg(feature = "with-rust_decimal")]
