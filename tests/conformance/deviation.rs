@@ -107,7 +107,7 @@ pub fn outcome(scenario: &Scenario, seen: &Seen) -> Vec<Deviation> {
         ("Item", after.rows("Item")),
         ("Owner", after.rows("Owner")),
         ("Tag", after.rows("Tag")),
-        ("item_tags", after.item_tags()),
+        ("item_tags", after.item_tags(scenario.lists("tags"))),
     ] {
         let expected = &scenario.outcome()["rows_after"][table];
         if expected.as_u64().is_some_and(|expected| expected != count as u64) {

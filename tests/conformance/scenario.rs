@@ -104,6 +104,11 @@ impl Scenario {
         self.formatters().any(|formatter| names.contains(&formatter))
     }
 
+    /// Whether an item's relation is on the allow-list.
+    pub fn lists(&self, field: &str) -> bool {
+        self.list("collections").iter().any(|listed| listed["owner"] == "Item" && listed["field"] == field)
+    }
+
     /// Whether a formatter is registered for the model, without which the Python library recorded nothing of it.
     pub fn registers(&self, model: &str) -> bool {
         self.list("formatters").iter().any(|formatter| formatter["model"] == model)

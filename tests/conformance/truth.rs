@@ -122,10 +122,10 @@ impl Snapshot {
         self.rows.keys().filter(|(rank, _)| MODELS[*rank] == model).count()
     }
 
-    /// How many tags items have, told or not.
-    pub fn item_tags(&self) -> usize {
+    /// How many tags items have, told or not. Where tags are on the allow-list, what is not are other links.
+    pub fn item_tags(&self, listed: bool) -> usize {
         let told = self.links.iter().filter(|((field, _), _)| *field == "tags");
-        told.map(|(_, keys)| keys.len()).sum::<usize>() + self.silent_links
+        told.map(|(_, keys)| keys.len()).sum::<usize>() + if listed { 0 } else { self.silent_links }
     }
 
     /// What was done between the two, in the order in which an application does it: links and rows that go, those
