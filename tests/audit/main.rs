@@ -1,6 +1,7 @@
 //! What a user of the library sees, theme by theme, on real databases.
 
 mod agreement;
+mod checklist;
 mod context;
 mod database;
 mod encodings;

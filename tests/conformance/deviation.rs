@@ -10,14 +10,31 @@ pub enum Deviation {
     Missing(Event),
     /// An event here that the file does not have.
     Extra(Told),
-    Description { told: Told, file: String, here: String },
-    Attribute { told: Told, key: String, file: Option<String>, here: Option<String> },
+    Description {
+        told: Told,
+        file: String,
+        here: String,
+    },
+    Attribute {
+        told: Told,
+        key: String,
+        file: Option<String>,
+        here: Option<String>,
+    },
     /// The same attributes in another order.
     Order,
     /// The event was handed over during another operation.
-    During { told: Told, file: String },
-    Status { file: i64, here: i64 },
-    Rows { table: &'static str },
+    During {
+        told: Told,
+        file: String,
+    },
+    Status {
+        file: i64,
+        here: i64,
+    },
+    Rows {
+        table: &'static str,
+    },
 }
 
 /// What tells which event of the file is which here: model, key and kind, where its formatter left them in.

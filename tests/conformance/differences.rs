@@ -26,11 +26,7 @@ pub struct Rule {
     pub always: fn(&Scenario) -> bool,
 }
 
-const fn rule(
-    name: &'static str,
-    reason: &'static str,
-    explains: fn(&Scenario, &Deviation) -> bool,
-) -> Rule {
+const fn rule(name: &'static str, reason: &'static str, explains: fn(&Scenario, &Deviation) -> bool) -> Rule {
     Rule { name, reason, explains, always: |_| false }
 }
 
@@ -146,9 +142,11 @@ pub static DIFFERENCES: &[Rule] = &[
                 if told.fact.what.is_update() && !["Item", "Gadget", "IntKey"].contains(&told.fact.model))
         },
     ),
-    rule("key 0", "mistake 5: 0 is a key like any other", |_, deviation| {
-        matches!(deviation, Extra(told) if told.fact.key == "0")
-    }),
+    rule(
+        "key 0",
+        "mistake 5: 0 is a key like any other",
+        |_, deviation| matches!(deviation, Extra(told) if told.fact.key == "0"),
+    ),
     rule(
         "dangling key",
         "mistake 5: a foreign key that leads nowhere is a value like any other",
@@ -263,15 +261,13 @@ pub static DIFFERENCES: &[Rule] = &[
         "mistake 8: a list that is cut says so, and how long it was",
         |_, deviation| key_starts(deviation, "audit.pk_set_t"),
     ),
-    rule(
-        "cleared links",
-        "clearing is the removal of the links that there were",
-        |_, deviation| match deviation {
+    rule("cleared links", "clearing is the removal of the links that there were", |_, deviation| {
+        match deviation {
             Attribute { key, file: Some(file), .. } => key == "audit.action" && file == "post_clear",
             Description { file, .. } => file.contains("post_clear"),
             _ => false,
-        },
-    ),
+        }
+    }),
     rule(
         "adjacent links",
         "links of one owner, field and action that follow one another in a transaction are one event",
@@ -338,7 +334,8 @@ pub static DIFFERENCES: &[Rule] = &[
         |scenario| {
             let listed = scenario.list("collections");
             let same = |one: &Json, two: &Json| one["owner"] == two["owner"] && one["field"] == two["field"];
-            (1..listed.len()).any(|position| listed[..position].iter().any(|one| same(one, &listed[position])))
+            (1..listed.len())
+                .any(|position| listed[..position].iter().any(|one| same(one, &listed[position])))
         },
     ),
     // Formatters.
@@ -416,9 +413,7 @@ pub static DIFFERENCES: &[Rule] = &[
     rule(
         "change that was none",
         "mistakes 3 and 4: the database shows no such change",
-        |_, deviation| {
-            matches!(deviation, Missing(event) if event.attribute("audit.event_type") == Some("update"))
-        },
+        |_, deviation| matches!(deviation, Missing(event) if event.attribute("audit.event_type") == Some("update")),
     ),
 ];
 
@@ -441,7 +436,8 @@ fn changeset(deviation: &Deviation) -> bool {
 /// What authentication said, in every place where it speaks.
 fn authenticated(scenario: &Scenario) -> Vec<&Json> {
     let operations = scenario.operations();
-    let said = operations.iter().filter_map(|operation| operation.get("auth").or_else(|| operation.get("user")));
+    let said =
+        operations.iter().filter_map(|operation| operation.get("auth").or_else(|| operation.get("user")));
     said.chain(scenario.setup("drf_auth").get("auth")).collect()
 }
 
@@ -456,7 +452,9 @@ fn same_number(one: &str, two: &str) -> bool {
 }
 
 fn same_json(one: &str, two: &str) -> bool {
-    let read = |text: &str| serde_json::from_str::<Json>(text).ok().filter(|json| json.is_array() || json.is_object());
+    let read = |text: &str| {
+        serde_json::from_str::<Json>(text).ok().filter(|json| json.is_array() || json.is_object())
+    };
     matches!((read(one), read(two)), (Some(one), Some(two)) if one == two)
 }
 
@@ -498,7 +496,8 @@ fn chosen_for(scenario: &Scenario, told: &Told) -> Option<Registered> {
 
 /// Whether the file has a deletion of more than one model, which is where an order can be another.
 fn deletes_the_same(scenario: &Scenario) -> bool {
-    let models = scenario.events().iter().filter(|event| event["attributes"]["audit.event_type"] == "deletion");
+    let models =
+        scenario.events().iter().filter(|event| event["attributes"]["audit.event_type"] == "deletion");
     let mut models: Vec<_> = models.filter_map(|event| event["attributes"]["audit.model"].as_str()).collect();
     models.sort_unstable();
     models.dedup();
@@ -516,13 +515,17 @@ pub fn not_applicable(scenario: &Scenario) -> Option<&'static str> {
         return Some("formatters are synchronous and have no connection to write to");
     }
     if scenario.has_formatter(&["BadInit"]) {
-        return Some("a formatter that start-up cannot make is a compile error (tests/ui/formatter_impl_no_default.rs)");
+        return Some(
+            "a formatter that start-up cannot make is a compile error (tests/ui/formatter_impl_no_default.rs)",
+        );
     }
     if scenario.has_formatter(&["NoneAttrs"]) {
         return Some("attributes that are none are a type error");
     }
     if scenario.has_formatter(&["CollBase"]) {
-        return Some("a formatter of another signature is a compile error (tests/ui/formatter_fn_wrong_argument.rs)");
+        return Some(
+            "a formatter of another signature is a compile error (tests/ui/formatter_fn_wrong_argument.rs)",
+        );
     }
     if scenario.formatters().any(|formatter| Kind::of(formatter).is_none()) {
         return Some("the formatter is a Python class whose code the file does not tell");

@@ -203,9 +203,8 @@ impl<M: Subject> AuditFormatter for Formatter<M> {
 
     fn attributes(&self, change: &Change<M>) -> Attributes {
         let all = change.default_attributes();
-        let is_price = |key: &str| {
-            !key.starts_with("audit.changeset.") || key.starts_with("audit.changeset.price.")
-        };
+        let is_price =
+            |key: &str| !key.starts_with("audit.changeset.") || key.starts_with("audit.changeset.price.");
         match &self.registered.kind {
             Kind::Tag(tag) => all.with("formatter", tag.as_str()),
             Kind::CtxDump => context(change.context()),

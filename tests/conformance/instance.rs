@@ -51,7 +51,8 @@ fn column<E: EntityTrait>(field: &str) -> Option<E::Column> {
 
 /// A value of the file, as the column's type has it.
 fn value_of(column: &ColumnType, json: &Json) -> Value {
-    let tagged = |object: &Map<String, Json>| object.iter().next().map(|(tag, inner)| (tag.clone(), inner.clone()));
+    let tagged =
+        |object: &Map<String, Json>| object.iter().next().map(|(tag, inner)| (tag.clone(), inner.clone()));
     let inner = json.as_object().and_then(tagged).filter(|(tag, _)| tag.starts_with('$'));
     let text = match inner {
         Some((_, Json::String(text))) => text,

@@ -246,7 +246,8 @@ impl Interpreter {
         for mut told in held {
             told.during = path.to_owned();
             if let Some(last) = merged.last_mut()
-                && (last.fact.model, &last.fact.key, &last.who) == (told.fact.model, &told.fact.key, &told.who)
+                && (last.fact.model, &last.fact.key, &last.who)
+                    == (told.fact.model, &told.fact.key, &told.who)
             {
                 match (&mut last.fact.what, &told.fact.what) {
                     (What::Linked { field, keys }, What::Linked { field: same, keys: more })

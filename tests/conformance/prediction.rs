@@ -187,7 +187,8 @@ fn attributes(fact: &Fact, route: Option<&str>, who: &[Option<String>; 4]) -> Ve
     match &fact.what {
         What::Updated(columns) => {
             for Column { attributes, .. } in columns {
-                let named = |(key, value): &(String, String)| (format!("audit.changeset.{key}"), value.clone());
+                let named =
+                    |(key, value): &(String, String)| (format!("audit.changeset.{key}"), value.clone());
                 all.extend(attributes.iter().map(named));
             }
         }

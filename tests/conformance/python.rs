@@ -153,8 +153,15 @@ impl<'a> Reader<'a> {
                     't' => text.push('\t'),
                     'r' => text.push('\r'),
                     kind @ ('x' | 'u' | 'U') => {
-                        let digits = if kind == 'x' { 2 } else if kind == 'u' { 4 } else { 8 };
-                        let digits: String = characters.by_ref().take(digits).map(|(_, digit)| digit).collect();
+                        let digits = if kind == 'x' {
+                            2
+                        } else if kind == 'u' {
+                            4
+                        } else {
+                            8
+                        };
+                        let digits: String =
+                            characters.by_ref().take(digits).map(|(_, digit)| digit).collect();
                         text.push(char::from_u32(u32::from_str_radix(&digits, 16).ok()?)?);
                     }
                     other => text.push(other),
@@ -213,8 +220,9 @@ impl<'a> Reader<'a> {
         let aware = arguments.contains("tzinfo=datetime.timezone.utc");
         let numbers = arguments.split(", tzinfo").next()?;
         let numbers: Option<Vec<u32>> = numbers.split(", ").map(|number| number.parse().ok()).collect();
-        let at =
-            |position: usize| numbers.as_ref().and_then(|numbers| numbers.get(position)).copied().unwrap_or(0);
+        let at = |position: usize| {
+            numbers.as_ref().and_then(|numbers| numbers.get(position)).copied().unwrap_or(0)
+        };
         let clock = |from: usize| {
             let fraction = if at(from + 3) == 0 { String::new() } else { format!(".{:06}", at(from + 3)) };
             format!("{:02}:{:02}:{:02}{fraction}", at(from), at(from + 1), at(from + 2))

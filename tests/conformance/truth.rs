@@ -20,8 +20,14 @@ pub enum What {
     Created,
     Updated(Vec<Column>),
     Deleted,
-    Linked { field: &'static str, keys: Vec<i32> },
-    Unlinked { field: &'static str, keys: Vec<i32> },
+    Linked {
+        field: &'static str,
+        keys: Vec<i32>,
+    },
+    Unlinked {
+        field: &'static str,
+        keys: Vec<i32>,
+    },
     /// A statement on many rows that is not taken apart.
     Unparsed,
 }
@@ -161,7 +167,8 @@ impl Snapshot {
         for (key, cells) in &after.rows {
             let Some(old) = self.rows.get(key) else { continue };
             let columns = old.iter().zip(cells).filter(|(old, new)| old != new && old.0 != "updated_at");
-            let columns: Vec<_> = columns.map(|((name, old), (_, new))| Column::new(name, old, new)).collect();
+            let columns: Vec<_> =
+                columns.map(|((name, old), (_, new))| Column::new(name, old, new)).collect();
             if !columns.is_empty() {
                 facts.push(fact(key, What::Updated(columns)));
             }

@@ -114,18 +114,12 @@ impl Asked {
     }
 
     pub fn raw_route(&self) -> String {
-        RawRoute::from_axum(&self.method, &self.template).map_or_else(
-            |_| format!("{}|{}", self.method, self.template),
-            |route| route.as_str().to_owned(),
-        )
+        RawRoute::from_axum(&self.method, &self.template)
+            .map_or_else(|_| format!("{}|{}", self.method, self.template), |route| route.as_str().to_owned())
     }
 
     /// Sends it; the handler's result is whether it succeeded.
-    pub async fn send<F>(
-        &self,
-        audit: &Audit,
-        handler: impl Fn() -> F + Send + Sync + 'static,
-    ) -> StatusCode
+    pub async fn send<F>(&self, audit: &Audit, handler: impl Fn() -> F + Send + Sync + 'static) -> StatusCode
     where
         F: Future<Output = bool> + Send + 'static,
     {

@@ -213,11 +213,9 @@ fn compare(payload: &Json, event: &str, requests: &[ExportLogsServiceRequest], f
         other => json!(format!("{other:?}")),
     };
     let null = json!({"stringValue": "null"});
-    let said =
-        |key: &str| !key.starts_with("user_") || payload["attributes"].get(key).is_some();
+    let said = |key: &str| !key.starts_with("user_") || payload["attributes"].get(key).is_some();
     let (said, unsaid): (Vec<_>, Vec<_>) = log.attributes.iter().partition(|pair| said(&pair.key));
-    let said: Json =
-        said.iter().map(|pair| json!({"key": pair.key, "value": text(&pair.value)})).collect();
+    let said: Json = said.iter().map(|pair| json!({"key": pair.key, "value": text(&pair.value)})).collect();
     let service = resource.resource.iter().flat_map(|resource| &resource.attributes);
     let service = service.into_iter().find(|pair| pair.key == "service.name").map(|pair| text(&pair.value));
     let name = scope.scope.as_ref().map(|scope| scope.name.as_str());

@@ -57,13 +57,8 @@ pub fn judge_api(scenario: &Scenario) -> Verdict {
     let Some(event) = event else {
         return Verdict::NotApplicable("what Python finds when it runs is the compiler's to find (tests/ui)");
     };
-    let rule = Rule {
-        route: None,
-        event: Some(event.to_owned().leak()),
-        priority: 0,
-        file: file!(),
-        line: line!(),
-    };
+    let rule =
+        Rule { route: None, event: Some(event.to_owned().leak()), priority: 0, file: file!(), line: line!() };
     let build = Audit::builder()
         .sink(MemorySink::new())
         .environment(|_| None)

@@ -56,9 +56,11 @@ fn plain(attributes: &[(String, String)]) -> Vec<(String, Json)> {
         match json {
             Json::String(text) => text.parse::<f64>().map_or(Json::String(text), Json::from),
             Json::Array(values) => values.into_iter().map(numbers).collect(),
-            Json::Object(map) => {
-                map.into_iter().map(|(key, value)| (key, numbers(value))).collect::<serde_json::Map<_, _>>().into()
-            }
+            Json::Object(map) => map
+                .into_iter()
+                .map(|(key, value)| (key, numbers(value)))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
             other => other,
         }
     }
