@@ -27,7 +27,7 @@ pub trait Instance: Send {
 /// A model by its name.
 #[async_trait]
 pub trait Table: Send + Sync {
-    fn new(&self, fields: &Map<String, Json>) -> Box<dyn Instance>;
+    fn make(&self, fields: &Map<String, Json>) -> Box<dyn Instance>;
     async fn get(&self, db: Db<'_>, key: &Json) -> Result<Option<Box<dyn Instance>>, DbErr>;
     async fn find(&self, db: Db<'_>, lookup: &Map<String, Json>) -> Result<Vec<Box<dyn Instance>>, DbErr>;
     async fn insert_many(&self, db: Db<'_>, rows: &[Map<String, Json>]) -> Result<(), DbErr>;
@@ -230,7 +230,7 @@ macro_rules! model {
 
             #[async_trait]
             impl Table for TableOf<$module::Entity> {
-                fn new(&self, fields: &Map<String, Json>) -> Box<dyn Instance> {
+                fn make(&self, fields: &Map<String, Json>) -> Box<dyn Instance> {
                     let mut held = Held {
                         row: <$module::ActiveModel as Default>::default(),
                         stored: false,

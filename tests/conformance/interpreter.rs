@@ -286,7 +286,9 @@ impl Interpreter {
         let other = operation["using"] == "other";
         let name = text(operation, "model");
         match text(operation, "op") {
-            "new" => self.keep(operation, name, other, model(name)?.new(&self.resolved(operation, "fields"))),
+            "new" => {
+                self.keep(operation, name, other, model(name)?.make(&self.resolved(operation, "fields")))
+            }
             "get" => {
                 let found = model(name)?.get(dbs.of(other), &operation["pk"]).await?.ok_or(Stop::Raised)?;
                 self.keep(operation, name, other, found);
@@ -310,14 +312,14 @@ impl Interpreter {
         let name = text(operation, "model");
         match text(operation, "op") {
             "create" => {
-                let mut instance = model(name)?.new(&self.resolved(operation, "fields"));
+                let mut instance = model(name)?.make(&self.resolved(operation, "fields"));
                 instance.save(db, None).await?;
                 self.keep(operation, name, other, instance);
             }
             "create_many" => {
                 for number in 1..=operation["n"].as_u64().unwrap_or_default() {
                     let fields = Map::from_iter([("name".to_owned(), format!("{name} {number}").into())]);
-                    model(name)?.new(&fields).save(db, None).await?;
+                    model(name)?.make(&fields).save(db, None).await?;
                 }
             }
             "save" => {
@@ -367,7 +369,7 @@ impl Interpreter {
                     }
                     Some(instance) => instance,
                     None => {
-                        let mut instance = model(name)?.new(&lookup.into_iter().chain(defaults).collect());
+                        let mut instance = model(name)?.make(&lookup.into_iter().chain(defaults).collect());
                         instance.save(db, None).await?;
                         instance
                     }
@@ -457,7 +459,7 @@ impl Interpreter {
                 junction.add(db, pairs(&come)).await?;
             }
             "create" => {
-                let mut made = model("Tag")?.new(&self.resolved(operation, "fields"));
+                let mut made = model("Tag")?.make(&self.resolved(operation, "fields"));
                 made.save(db, None).await?;
                 let key = made.key().as_i64().ok_or(Stop::Raised)? as i32;
                 junction.add(db, pairs(&[key])).await?;
@@ -483,7 +485,7 @@ async fn load(object: &Json, db: Db<'_>) -> Result<(), Stop> {
     let mut fields = fields(object, "fields");
     let tags = fields.remove("tags");
     fields.insert("id".to_owned(), object["pk"].clone());
-    model(name)?.new(&fields).save(db, None).await?;
+    model(name)?.make(&fields).save(db, None).await?;
     if let (Some(tags), Some(item)) = (tags, object["pk"].as_i64()) {
         let pairs = numbers(&tags).into_iter().map(|tag| (item as i32, tag)).collect();
         Junction::Tags.add(db, pairs).await?;

@@ -7,6 +7,7 @@ mod connection;
 mod deviation;
 mod differences;
 mod entities;
+mod features;
 mod formatters;
 mod instance;
 mod interpreter;
