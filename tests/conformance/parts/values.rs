@@ -56,6 +56,7 @@ pub async fn judge(scenario: &Scenario) -> Verdict {
 fn plain(attributes: &[(String, String)]) -> Vec<(String, Json)> {
     fn numbers(json: Json) -> Json {
         match json {
+            Json::Number(number) => number.as_f64().into(),
             Json::String(text) => text.parse::<f64>().map_or(Json::String(text), Json::from),
             Json::Array(values) => values.into_iter().map(numbers).collect(),
             Json::Object(map) => map
