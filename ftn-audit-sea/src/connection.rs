@@ -279,6 +279,8 @@ where
         statement: Statement,
         call: Call,
     ) -> Result<Reply, DbErr> {
+        // Here, where nothing is locked yet, and before the task of its own: who gives up now has not written.
+        self.shared.audit.resolve_actor(self.context.as_ref()).await;
         self.autocommit(plan, statement, call).await
     }
 }

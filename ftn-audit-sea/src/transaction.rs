@@ -118,6 +118,7 @@ impl<T: ConnectionTrait + Send + 'static> AuditedTransaction<T> {
         statement: Statement,
         call: Call,
     ) -> Result<Reply, DbErr> {
+        self.shared.audit.resolve_actor(self.context.as_ref()).await;
         let _turn = self.scope.turn().await;
         let site = self.shared.site(self.context.as_ref());
         // A statement that was given up may have touched the rows that this one will.

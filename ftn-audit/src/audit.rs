@@ -14,6 +14,7 @@ use crate::{
     ModelInfo, ShutdownReport, Stats, attribute_names as names,
     builder::Switches,
     change::{AnyChange, ColumnChange},
+    context::Trace,
     cut::cut,
     delivery::Dispatcher,
     formatter::{AnyFormatter, FormatterIndex},
@@ -282,6 +283,7 @@ impl Audit {
             record.trace = context.trace();
             record.actor = context.shared_actor();
         }
+        record.trace = record.trace.or_else(Trace::current);
         if let Some(inner) = &self.0 {
             record.layout = inner.layout.clone();
             inner.metrics.count_captured(1);
@@ -290,6 +292,51 @@ impl Audit {
             }
         }
         record
+    }
+
+    /// Asks the late actor of a context, the running task's where none is given, unless the actor is known or was asked
+    /// for already. Capture does this by itself before a statement that it will record; by hand it is for a context
+    /// that leaves the process, in a job's payload.
+    ///
+    /// An answer that does not come in [time](crate::AuditBuilder::late_actor_timeout), an error and a panic leave the
+    /// actor unknown, and are counted. Dropping the future leaves the question to the next who asks.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use ftn_audit::{Actor, Audit, AuditContext, Delivery, sink::MemorySink};
+    ///
+    /// let audit = Audit::builder().sink(MemorySink::new()).delivery(Delivery::sync()).build()?;
+    /// let who = async { Ok::<_, std::io::Error>(Some(Actor::user("42"))) };
+    /// let context = AuditContext::builder().late_actor(who).build();
+    /// audit.resolve_actor(Some(&context)).await;
+    /// assert_eq!(context.actor(), Some(&Actor::user("42")));
+    /// # Ok::<(), ftn_audit::StartupError>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn resolve_actor(&self, context: Option<&AuditContext>) {
+        let Some(inner) = &self.0 else { return };
+        let current;
+        let context = match context {
+            Some(context) => context,
+            None => match AuditContext::current() {
+                Some(context) => {
+                    current = context;
+                    &current
+                }
+                None => return,
+            },
+        };
+        if !context.awaits_actor() {
+            return;
+        }
+        if let Err(why) = context.ask_actor(inner.switches.late_actor_timeout).await {
+            inner.metrics.count_late_actor(why);
+            tracing::warn!(
+                target: "ftn_audit",
+                reason = why.as_str(),
+                "nobody could say who it is; the records of this context have an unknown actor"
+            );
+        }
     }
 
     /// For capture: gives the records of one committed transaction to delivery, numbered. In queue delivery this

@@ -1,6 +1,6 @@
 //! From settings to a handle.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     Audit, Delivery, Fallback, StartupError,
@@ -31,6 +31,7 @@ use crate::{
 /// | `ENCODING` | flat, nested, json, seed | [`encoding`](Self::encoding) |
 /// | `MAX_ATTRIBUTES`, `RECORD_BYTES` | from 1 | [`max_attributes`](Self::max_attributes), [`record_bytes`](Self::record_bytes) |
 /// | `ACTOR_FIELDS` | of id, email, name, separated by commas; none | [`actor_fields`](Self::actor_fields) |
+/// | `LATE_ACTOR_TIMEOUT_MS` | from 1 | [`late_actor_timeout`](Self::late_actor_timeout) |
 /// | `HASH_KEY` | `id:secret`, several separated by commas | [`hash_key`](Self::hash_key) |
 /// | `CHANGESET_CHECK_RELATIONSHIP` | true, false | [`changeset_relationships`](Self::changeset_relationships) |
 ///
@@ -74,6 +75,8 @@ pub(crate) struct Switches {
     pub(crate) record_bytes: usize,
     /// What hashed columns are hashed with.
     pub(crate) keys: HashKeys,
+    /// How long an event waits for who did it.
+    pub(crate) late_actor_timeout: Duration,
 }
 
 impl Audit {
@@ -93,6 +96,7 @@ impl Audit {
                 relationships: true,
                 record_bytes: 64 * 1024,
                 keys: HashKeys::default(),
+                late_actor_timeout: Duration::from_secs(1),
             },
             layout: Layout::default(),
             locked: false,
@@ -192,6 +196,13 @@ impl AuditBuilder {
         self
     }
 
+    /// How long an event waits for a [late actor](crate::context::AuditContextBuilder::late_actor) before it is recorded
+    /// without one; a second by default.
+    pub fn late_actor_timeout(mut self, timeout: Duration) -> Self {
+        self.switches.late_actor_timeout = timeout;
+        self
+    }
+
     /// What of a user leaves with a record; id, e-mail and name by default.
     pub fn actor_fields(mut self, fields: impl IntoIterator<Item = ActorField>) -> Self {
         self.layout.actor_fields = fields.into_iter().collect();
@@ -250,6 +261,9 @@ impl AuditBuilder {
         environment.layout(&mut self.layout);
         if let Some(bytes) = environment.number("RECORD_BYTES") {
             self.switches.record_bytes = bytes;
+        }
+        if let Some(timeout) = environment.milliseconds("LATE_ACTOR_TIMEOUT_MS") {
+            self.switches.late_actor_timeout = timeout;
         }
         let (keys, problems) =
             HashKeys::new(std::mem::take(&mut self.hash_keys), environment.find("HASH_KEY"));
