@@ -56,6 +56,8 @@ pub struct Declaration<C: 'static> {
     pub soft_delete: Option<C>,
     /// What becomes of a write whose record cannot be stored.
     pub on_failure: Option<OnFailure>,
+    /// Whether a change has to say why it was made.
+    pub reason_required: bool,
     /// The columns that carry an attribute.
     pub columns: Vec<(C, ColumnRules)>,
     /// Where the entity is defined.
@@ -119,6 +121,7 @@ impl<E: Auditable> AuditedEntity<E> {
             primary: declaration.primary,
             soft_delete: soft_delete.map(|position| columns[position].as_str()),
             on_failure: declaration.on_failure,
+            reason_required: declaration.reason_required,
             row: std::any::TypeId::of::<E::Model>(),
             file: declaration.file,
             line: declaration.line,

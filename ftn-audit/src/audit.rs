@@ -137,7 +137,8 @@ impl Audit {
 
     /// What happened so far.
     pub fn stats(&self) -> Stats {
-        self.0.as_ref().map(|inner| inner.metrics.snapshot()).unwrap_or_default()
+        let Some(inner) = &self.0 else { return Stats::default() };
+        Stats { unmatched_formatters: inner.index.unmatched(), ..inner.metrics.snapshot() }
     }
 
     /// What was discovered at start-up, as text that is the same for the same program: fit for a snapshot test.
@@ -229,7 +230,8 @@ impl Audit {
             let route = context.and_then(AuditContext::raw_route);
             Some((inner.index.find(facts.model, route, &facts.event)?, typed))
         });
-        let formatted = formatter.map(|(formatter, typed)| inner.run(formatter, typed, facts.model));
+        let formatted =
+            formatter.map(|(formatter, typed)| inner.run(formatter.formatter(), typed, facts.model));
         let failed = matches!(formatted, Some(None));
         let (description, mut own) = match formatted.flatten() {
             Some((mut description, mut own)) => {
@@ -244,6 +246,10 @@ impl Audit {
         facts.put_marks(&mut own);
         if failed {
             own.set(names::FORMATTER_FAILED, true);
+        }
+        if facts.model.lacks_reason(context) {
+            own.set(names::REASON_MISSING, true);
+            inner.metrics.count_missing_reason();
         }
         own.set(names::DB_COLLECTION, facts.model.table);
         own.set(names::DB_OPERATION, origin.operation);
@@ -420,6 +426,9 @@ fn describe_model(model: &ModelInfo) -> String {
     }
     if let Some(on_failure) = model.on_failure {
         let _ = write!(line, " on_failure {}", on_failure.as_str());
+    }
+    if model.reason_required {
+        line.push_str(" reason required");
     }
     for column in &model.columns {
         let how = match column {

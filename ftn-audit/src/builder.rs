@@ -2,12 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde::Serialize;
+
 use crate::{
     Audit, Delivery, Fallback, StartupError,
     environment::Environment,
     formatter::{AnnotatedFormatter, FormatterRegistration},
     hash::{GivenKey, HashKeys},
     layout::{ActorField, Encoding, Layout},
+    openapi,
     sink::{ServiceInfo, Sink},
     startup::{Discovery, check_delivery, check_hash_keys},
 };
@@ -52,6 +55,7 @@ pub struct AuditBuilder {
     delivery: Delivery,
     fallback: Fallback,
     routes: Vec<String>,
+    route_problems: Vec<String>,
     strict: bool,
     discover: bool,
     enabled: bool,
@@ -88,6 +92,7 @@ impl Audit {
             delivery: Delivery::queue(),
             fallback: Fallback::structured_log(),
             routes: Vec::new(),
+            route_problems: Vec::new(),
             strict: true,
             discover: true,
             enabled: true,
@@ -141,6 +146,28 @@ impl AuditBuilder {
     /// The routes of the service: formatters for any other route are refused. Without a table no route is.
     pub fn routes<R: Into<String>>(mut self, routes: impl IntoIterator<Item = R>) -> Self {
         self.routes.extend(routes.into_iter().map(Into::into));
+        self
+    }
+
+    /// The routes of an OpenAPI document, beside those of [`routes`](Self::routes): `utoipa`'s `ApiDoc::openapi()`, or
+    /// any other as JSON. A prefix that only the document's `servers` tell is not part of them. A document that is none
+    /// is a problem at start-up.
+    ///
+    /// ```
+    /// use ftn_audit::{Audit, sink::MemorySink};
+    ///
+    /// let document = serde_json::json!({
+    ///     "openapi": "3.1.0",
+    ///     "paths": { "/items/{id}": { "patch": {} } },
+    /// });
+    /// let audit = Audit::builder().sink(MemorySink::new()).openapi_routes(&document).build()?;
+    /// # Ok::<(), ftn_audit::StartupError>(())
+    /// ```
+    pub fn openapi_routes(mut self, document: &impl Serialize) -> Self {
+        match openapi::routes(document) {
+            Ok(routes) => self.routes.extend(routes),
+            Err(problem) => self.route_problems.push(format!("in the OpenAPI document: {problem}")),
+        }
         self
     }
 
@@ -305,6 +332,7 @@ impl AuditBuilder {
     pub fn build(mut self) -> Result<Audit, StartupError> {
         let mut refused = self.ask_environment();
         let mut discovery = Discovery::new(self.discover, self.formatters.clone(), &self.routes);
+        discovery.problems.append(&mut self.route_problems);
         refused.extend(self.delivery.problems());
         let noop = self.delivery.is_noop();
         if self.enabled && !noop {

@@ -34,6 +34,7 @@ mod hidden;
 mod layout;
 pub mod metrics;
 pub mod model;
+mod openapi;
 pub mod record;
 pub mod route;
 mod secret_names;

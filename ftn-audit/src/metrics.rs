@@ -38,8 +38,13 @@ pub struct Stats {
     pub queue_bytes: u64,
     /// Formatters that panicked (the generic formatter took their place).
     pub formatter_panics: u64,
+    /// Formatters that described no event so far, as `name at file:line`: after a while in production, those whose route
+    /// or event never comes.
+    pub unmatched_formatters: Vec<String>,
     /// Records whose actor nobody named.
     pub unknown_actors: u64,
+    /// Records of models with `#[audit(reason = "required")]` whose context gave no reason.
+    pub missing_reasons: u64,
     /// Late actors that were asked and did not answer in time.
     pub late_actor_timeouts: u64,
     /// Late actors that were asked and answered with an error, or panicked.
@@ -150,6 +155,7 @@ pub(crate) struct Metrics {
     pub(crate) queue_bytes: Counter,
     formatter_panics: Counter,
     unknown_actors: Counter,
+    missing_reasons: Counter,
     late_actor_timeouts: Counter,
     late_actor_failures: Counter,
     unparsed_writes: Counter,
@@ -173,6 +179,10 @@ impl Metrics {
 
     pub(crate) fn count_unknown_actor(&self) {
         self.unknown_actors.add(1);
+    }
+
+    pub(crate) fn count_missing_reason(&self) {
+        self.missing_reasons.add(1);
     }
 
     pub(crate) fn count_late_actor(&self, why: NoAnswer) {
@@ -204,7 +214,9 @@ impl Metrics {
             queue_records: self.queue_records.get(),
             queue_bytes: self.queue_bytes.get(),
             formatter_panics: self.formatter_panics.get(),
+            unmatched_formatters: Vec::new(),
             unknown_actors: self.unknown_actors.get(),
+            missing_reasons: self.missing_reasons.get(),
             late_actor_timeouts: self.late_actor_timeouts.get(),
             late_actor_failures: self.late_actor_failures.get(),
             unparsed_writes: self.unparsed_writes.get(),

@@ -63,6 +63,8 @@ pub(crate) struct OnStruct {
     pub(crate) soft_delete: Option<LitStr>,
     pub(crate) own_hooks: Option<OwnHooks>,
     pub(crate) on_failure: Option<OnFailure>,
+    /// A change says why it was made.
+    pub(crate) reason_required: bool,
     /// `at` is the field as the list names it.
     pub(crate) columns: Vec<Said<ColumnWord>>,
     pub(crate) links: Vec<Said<ListedLink>>,
@@ -104,7 +106,7 @@ const ON_FIELD: [(&str, &str); 7] = [
     ("link", "link"),
 ];
 
-const ON_STRUCT: [(&str, &str); 14] = [
+const ON_STRUCT: [(&str, &str); 15] = [
     ("name", "name = \"..\""),
     ("junction", "junction"),
     ("primary", "primary"),
@@ -112,6 +114,7 @@ const ON_STRUCT: [(&str, &str); 14] = [
     ("soft_delete", "soft_delete = \"..\""),
     ("own_hooks", "own_hooks"),
     ("on_failure", "on_failure = \"..\""),
+    ("reason", "reason = \"required\""),
     ("mask", "mask(..)"),
     ("hash", "hash(..)"),
     ("skip", "skip(..)"),
@@ -138,7 +141,7 @@ fn field_word(word: &Word) -> Result<FieldWord> {
     match name.as_str() {
         "name" => Ok(FieldWord::Column(ColumnWord::Name(word.label("\"title\"")?))),
         "link" => word.bare().map(|()| FieldWord::Link),
-        "junction" | "primary" | "columns" | "soft_delete" | "own_hooks" | "on_failure" => {
+        "junction" | "primary" | "columns" | "soft_delete" | "own_hooks" | "on_failure" | "reason" => {
             Err(word.wrong(format_args!("`{name}` is about the entity; put it on the struct")))
         }
         "rename" => Err(word.wrong("`rename` is for the struct; on a field write `name = \"..\"`")),
@@ -176,6 +179,8 @@ pub(crate) fn on_struct(words: &[Word], errors: &mut Errors) -> OnStruct {
             "own_hooks" => said.own_hooks = Some(own_hooks(word, errors)),
             "on_failure" if said.on_failure.is_some() => errors.push(twice(&word.ident)),
             "on_failure" => said.on_failure = errors.note(on_failure(word)),
+            "reason" if said.reason_required => errors.push(twice(&word.ident)),
+            "reason" => said.reason_required = errors.note(word.choice(&["required"])).is_some(),
             "rename" => {
                 if let Some(list) = errors.note(word.list("field = \"recorded name\"")) {
                     renamed(list, &mut said, errors);

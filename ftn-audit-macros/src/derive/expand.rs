@@ -45,6 +45,7 @@ fn auditable(checked: &Checked<'_>) -> TokenStream {
         }
         None => quote!(::core::option::Option::None),
     };
+    let reason_required = checked.reason_required;
     let (file, line) = place(checked.ident);
     quote! {
         #[automatically_derived]
@@ -60,6 +61,7 @@ fn auditable(checked: &Checked<'_>) -> TokenStream {
                         allow: #allow,
                         soft_delete: #soft_delete,
                         on_failure: #on_failure,
+                        reason_required: #reason_required,
                         columns: ::std::vec![#(#columns),*],
                         file: #file,
                         line: #line,

@@ -22,6 +22,7 @@ pub(crate) struct Checked<'a> {
     pub(crate) soft_delete: Option<Ident>,
     pub(crate) own_hooks: Option<OwnHooks>,
     pub(crate) on_failure: Option<OnFailure>,
+    pub(crate) reason_required: bool,
     pub(crate) columns: Vec<Column>,
     pub(crate) links: Vec<Link>,
 }
@@ -95,6 +96,7 @@ pub(crate) fn check<'a>(input: &Input<'a>, errors: &mut Errors) -> Checked<'a> {
         soft_delete,
         own_hooks: on_struct.own_hooks,
         on_failure: on_struct.on_failure,
+        reason_required: on_struct.reason_required,
         columns,
         links,
     }
