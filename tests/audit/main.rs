@@ -2,6 +2,7 @@
 
 mod agreement;
 mod checklist;
+mod concurrency;
 mod context;
 mod database;
 mod encodings;
