@@ -16,6 +16,7 @@ mod locks;
 mod outcomes;
 mod proxy;
 mod quick;
+mod routes;
 mod samples;
 mod settings;
 mod shapes;
