@@ -51,7 +51,8 @@ impl AuditContextBuilder {
     /// Who will know: asked once, at the first event that finds no actor, and never where there is no event. Nobody
     /// knows by `Ok(None)`. An error, a panic, or no answer in
     /// [time](crate::AuditBuilder::late_actor_timeout) leaves the actor unknown and is counted; the error itself is not
-    /// logged, as it may name the person.
+    /// logged, as it may name the person. A question that reads the database does so on a connection of its own: a
+    /// transaction that writes holds one meanwhile.
     ///
     /// ```
     /// use ftn_audit::{Actor, AuditContext};

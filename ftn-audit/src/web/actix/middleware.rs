@@ -51,8 +51,8 @@ use crate::{
 ///
 /// # Actor, tenant, reason
 ///
-/// A middleware *outside* this one can put an [`Actor`](crate::Actor), a [`Tenant`](super::Tenant) or a
-/// [`Reason`](super::Reason) into the request's extensions. Below it, an authenticating middleware, extractor or
+/// A middleware *outside* this one can put an [`Actor`](crate::Actor), a [`Tenant`](crate::web::Tenant) or a
+/// [`Reason`](crate::web::Reason) into the request's extensions. Below it, an authenticating middleware, extractor or
 /// handler calls [`AuditContext::set_actor`](crate::AuditContext::set_actor). Where nobody does,
 /// [`late_actor`](Self::late_actor) is asked at the first event.
 ///

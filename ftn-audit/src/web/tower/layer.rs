@@ -20,8 +20,9 @@ use crate::{
 ///
 /// The context says: method, path, the router's own template (`/items/{id}`) and the raw route made of it
 /// (`PATCH|/items/:id`), `x-request-id` or a new id, the current OpenTelemetry span (feature `otel`) or else that of
-/// `traceparent`, the client's address, `user-agent`, `x-ui-app` and `x-ui-flow`. It is current while the inner service and its response body run, it is restored and
-/// not cleared around nested calls, and handlers also find it as a request extension.
+/// `traceparent`, the client's address, `user-agent`, `x-ui-app` and `x-ui-flow`. It is current while the inner
+/// service and its response body run, it is restored and not cleared around nested calls, and handlers also find it as
+/// a request extension.
 ///
 /// ```
 /// use std::net::SocketAddr;
@@ -50,16 +51,15 @@ use crate::{
 ///
 /// # Actor, tenant, reason
 ///
-/// A middleware *outside* this layer can put an [`Actor`](crate::Actor), a [`Tenant`](super::Tenant) or a
-/// [`Reason`](super::Reason) into the request's extensions. Below the layer it is too late for that, as the context is
+/// A middleware *outside* this layer can put an [`Actor`](crate::Actor), a [`Tenant`](crate::web::Tenant) or a
+/// [`Reason`](crate::web::Reason) into the request's extensions. Below the layer it is too late for that, as the context is
 /// built by then; there, an authenticating middleware, extractor or handler calls [`AuditContext::set_actor`]. Where
 /// nobody does, [`late_actor`](Self::late_actor) is asked at the first event.
 ///
 /// # What it does not reach
 ///
 /// Tasks that a handler spawns: use [`audit_spawn`](crate::audit_spawn), or [`audit_carry`](crate::audit_carry) around
-/// the future. A WebSocket's callback is such a task: `upgrade.on_upgrade(|socket| audit_carry(talk(socket)))` would
-/// call it there, too late, so the future is wrapped in the handler:
+/// the future. A WebSocket's callback is such a task, so the context is taken along:
 ///
 /// ```
 /// # mod example {
