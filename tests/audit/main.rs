@@ -21,3 +21,4 @@ mod shapes;
 mod statements;
 mod transactions;
 mod values;
+mod writes;
