@@ -166,13 +166,13 @@ async fn writes_that_are_not_taken_apart(database: &TestDatabase) {
         Kind::MariaDb => {
             texts.remove(0);
             texts.extend([
-                "UPDATE item, owner SET item.name = '4711' WHERE item.id = 1",
+                "UPDATE item, label SET item.name = '4711' WHERE item.id = 1",
                 "UPDATE LOW_PRIORITY item SET name = '4711'",
                 "UPDATE IGNORE item SET name = '4711' WHERE id = 1",
-                "DELETE QUICK FROM item WHERE name = '4711' AND id > 4",
+                "DELETE QUICK FROM item WHERE name = '4711' AND id > 3",
                 "UPDATE item SET name = '4711' WHERE id = (@x := 1)",
             ]);
-            owner::ActiveModel { name: Set("Ann".into()), ..Default::default() }
+            label::ActiveModel { name: Set("x".into()), ..Default::default() }
                 .insert(&database.bare)
                 .await
                 .unwrap();

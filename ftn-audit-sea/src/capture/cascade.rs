@@ -305,6 +305,8 @@ pub(super) fn tell(site: &Site, groups: Vec<Group>, causes: &[Option<Uuid>]) -> 
         }
         let own: Vec<_> = records.iter().map(|record| record.as_ref().map(AuditRecord::id)).collect();
         entries.extend(tell(site, children, &own));
+        // Adjacent links of one owner become one record.
+        links.sort_by_key(Entry::adds_link);
         entries.extend(links);
         entries.extend(records.into_iter().flatten().map(Entry::of));
         if cut {

@@ -215,12 +215,12 @@ async fn latest<C: ConnectionTrait>(
     };
     let name = entity.model().table;
     let column = format!("{}.{}", table.quoted(name), table.quoted(entity.model().columns[*key].sql_name));
-    let xmin = format!("{}.xmin::text::bigint", table.quoted(name));
-    // A number of this epoch: one above the current is of an older one, and may not be asked about.
+    let age = format!("age({}.xmin)", table.quoted(name));
+    // Savepoints have numbers of their own, behind the transaction's; what is before it is not ours, and a number that
+    // old must not be asked about.
     let sql = format!(
-        "{} FROM {} WHERE {column} <= currval('{}'::regclass) AND CASE WHEN {xmin} > (txid_current() & 4294967295) THEN \
-         false ELSE txid_status((txid_current() >> 32 << 32) + {xmin}) = 'in progress' END ORDER BY {column} DESC LIMIT \
-         {rows}",
+        "{} FROM {} WHERE {column} <= currval('{}'::regclass) AND CASE WHEN {age} > 0 THEN false ELSE \
+         txid_status(txid_current() - {age}) = 'in progress' END ORDER BY {column} DESC LIMIT {rows}",
         table.select_text(Some(name), ""),
         plan.table,
         sequence.replace('\'', "''"),

@@ -306,6 +306,11 @@ impl LinkEvent {
 }
 
 impl Entry {
+    /// Whether it tells of links that were added.
+    pub(crate) fn adds_link(&self) -> bool {
+        matches!(self, Self::Link(link) if link.linked.action == LinkAction::Add)
+    }
+
     /// Says which record's change made the database do this one.
     pub(crate) fn set_cause(&mut self, cause: Option<uuid::Uuid>) {
         if let Self::Link(link) = self {

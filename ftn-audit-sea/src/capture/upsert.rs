@@ -12,7 +12,7 @@ use super::{
     Capture,
     fragment::Saying,
     insert::OPERATION,
-    plan::{InsertPlan, Returning},
+    plan::{Conflict, InsertPlan, Returning},
     read::{Lock, Table},
     send::{Reply, Request},
     site::{RowChange, Site},
@@ -63,7 +63,7 @@ pub(super) async fn run<C: ConnectionTrait>(
             let links = links(capture, table, &before, &after).await;
             match links {
                 Some(links) => links,
-                None => differences(capture.site, table, before, after, &reply),
+                None => differences(capture.site, plan, table, before, after, &reply),
             }
         }
         Err(error) => {
@@ -250,6 +250,7 @@ async fn links<C: ConnectionTrait>(
 
 fn differences(
     site: &Site,
+    plan: &InsertPlan,
     table: &Table,
     before: Vec<(Vec<Value>, Row)>,
     mut after: HashMap<String, After>,
@@ -280,7 +281,9 @@ fn differences(
             Some(created) => created,
             None => table.backend == DbBackend::Sqlite || mysql_is_sure,
         };
-        let event = if sure { EventType::Creation } else { EventType::Upsert };
+        // A row that was left alone is none that was not there.
+        let event =
+            if sure || plan.conflict == Conflict::Nothing { EventType::Creation } else { EventType::Upsert };
         let change = RowChange { event, old: None, new: Some(row), marks: marks(!sure) };
         entries.extend(site.row_entry(table.entity, OPERATION, change));
     }
