@@ -94,7 +94,11 @@ where
         }
     }
     let database = Origin::database(system, namespace.as_deref());
-    Ok(AuditedConnection::new(connection, Shared::new(audit.clone(), backend, database)))
+    let shared = Shared::new(audit.clone(), backend, database);
+    if audit.is_recording() && !connection.is_mock_connection() {
+        shared.catalog.survey(&connection, backend).await;
+    }
+    Ok(AuditedConnection::new(connection, shared))
 }
 
 async fn ask<C: ConnectionTrait>(

@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use ftn_audit::{Attributes, Audit, AuditContext};
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, IsolationLevel,
-    QueryResult, SqliteTransactionMode, Statement, TransactionError, TransactionOptions, TransactionSession,
-    TransactionTrait,
+    QueryResult, SqliteTransactionMode, Statement, StatementBuilder, TransactionError, TransactionOptions,
+    TransactionSession, TransactionTrait,
 };
 
 use crate::{
-    capture::{self, Call, Plan, PlanCache, Reply, Site},
+    capture::{self, Call, Capture, Plan, PlanCache, Reply, Request, Site},
+    catalog::Catalog,
     detached::detached,
     probe,
     scope::Scope,
@@ -39,11 +40,12 @@ pub(crate) struct Shared {
     pub(crate) backend: DbBackend,
     pub(crate) database: Arc<Attributes>,
     plans: PlanCache,
+    pub(crate) catalog: Arc<Catalog>,
 }
 
 impl Shared {
     pub(crate) fn new(audit: Audit, backend: DbBackend, database: Arc<Attributes>) -> Self {
-        Self { audit, backend, database, plans: PlanCache::default() }
+        Self { audit, backend, database, plans: PlanCache::default(), catalog: Arc::default() }
     }
 
     /// What there is to capture of a text; nothing when nothing is recorded.
@@ -58,6 +60,7 @@ impl Shared {
             database: self.database.clone(),
             context: context.cloned().or_else(AuditContext::current),
             occurred_at: SystemTime::now(),
+            catalog: Some(self.catalog.clone()),
         }
     }
 }
@@ -95,7 +98,7 @@ impl<C> AuditedConnection<C> {
         Self { inner: self.inner.clone(), shared: self.shared.clone(), context: Some(context) }
     }
 
-    fn audited<T: Send + 'static>(&self, inner: T) -> AuditedTransaction<T> {
+    fn audited<T: Send + Sync + 'static>(&self, inner: T) -> AuditedTransaction<T> {
         AuditedTransaction::new(inner, self.shared.clone(), self.context.clone())
     }
 }
@@ -106,7 +109,7 @@ where
     C::Transaction: Sync + 'static,
 {
     /// Runs a statement that stands alone.
-    async fn autocommit(&self, plan: Arc<Plan>, statement: Statement, call: Call) -> Result<Reply, DbErr> {
+    async fn autocommit(&self, plan: Arc<Plan>, request: Request) -> Result<Reply, DbErr> {
         if let Plan::TransactionControl = *plan {
             return Err(capture::transaction_control());
         }
@@ -115,11 +118,13 @@ where
         let site = shared.site(self.context.as_ref());
         detached(async move {
             let scope = Scope::new(shared.audit.clone(), shared.backend);
-            if capture::answers_everything(&plan) || matches!(*plan, Plan::Unparsed(_)) {
-                let reply = capture::run(&connection, &scope, &site, &plan, statement, call).await?;
+            if capture::answers_everything(&connection, &site, &plan, &request).await {
+                let capture = Capture { connection: &connection, scope: &scope, site: &site };
+                let reply = capture::run(&capture, &plan, request).await?;
                 end(&shared.audit, &scope).await;
                 return Ok(reply);
             }
+            let call = request.call;
             let options = TransactionOptions {
                 // The lock before the snapshot: no other writer comes between the old row and the new one.
                 sqlite_transaction_mode: (shared.backend == DbBackend::Sqlite)
@@ -128,7 +133,8 @@ where
             };
             let transaction =
                 connection.begin_with_options(options).await.map_err(|error| call.align(error))?;
-            let reply = capture::run(&transaction, &scope, &site, &plan, statement, call).await;
+            let capture = Capture { connection: &transaction, scope: &scope, site: &site };
+            let reply = capture::run(&capture, &plan, request).await;
             if let Err(error) = reply {
                 // The statement's own error is what the caller wants to see.
                 let _ = transaction.rollback().await;
@@ -203,10 +209,7 @@ macro_rules! connection_trait {
         async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
             match self.shared.plan(&statement.sql) {
                 None => self.observed(self.bare().execute_raw(statement)).await,
-                Some(plan) => match self.captured(plan, statement, Call::Execute).await? {
-                    Reply::Executed(result) => Ok(result),
-                    Reply::One(_) | Reply::All(_) => Err(mismatch()),
-                },
+                Some(plan) => self.captured(plan, Request::raw(statement, Call::Execute)).await?.executed(),
             }
         }
 
@@ -215,10 +218,7 @@ macro_rules! connection_trait {
                 None => self.observed(self.bare().execute_unprepared(sql)).await,
                 Some(plan) => {
                     let statement = Statement::from_string(self.shared.backend, sql);
-                    match self.captured(plan, statement, Call::Unprepared).await? {
-                        Reply::Executed(result) => Ok(result),
-                        Reply::One(_) | Reply::All(_) => Err(mismatch()),
-                    }
+                    self.captured(plan, Request::raw(statement, Call::Unprepared)).await?.executed()
                 }
             }
         }
@@ -226,20 +226,38 @@ macro_rules! connection_trait {
         async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
             match self.shared.plan(&statement.sql) {
                 None => self.observed(self.bare().query_one_raw(statement)).await,
-                Some(plan) => match self.captured(plan, statement, Call::QueryOne).await? {
-                    Reply::One(row) => Ok(row),
-                    Reply::Executed(_) | Reply::All(_) => Err(mismatch()),
-                },
+                Some(plan) => self.captured(plan, Request::raw(statement, Call::QueryOne)).await?.one(),
             }
         }
 
         async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
             match self.shared.plan(&statement.sql) {
                 None => self.observed(self.bare().query_all_raw(statement)).await,
-                Some(plan) => match self.captured(plan, statement, Call::QueryAll).await? {
-                    Reply::All(rows) => Ok(rows),
-                    Reply::Executed(_) | Reply::One(_) => Err(mismatch()),
-                },
+                Some(plan) => self.captured(plan, Request::raw(statement, Call::QueryAll)).await?.all(),
+            }
+        }
+
+        async fn execute<S: StatementBuilder>(&self, statement: &S) -> Result<ExecResult, DbErr> {
+            let built = self.shared.backend.build(statement);
+            match self.shared.plan(&built.sql) {
+                None => self.observed(self.bare().execute_raw(built)).await,
+                Some(plan) => self.captured(plan, Request::built(built, Call::Execute)).await?.executed(),
+            }
+        }
+
+        async fn query_one<S: StatementBuilder>(&self, statement: &S) -> Result<Option<QueryResult>, DbErr> {
+            let built = self.shared.backend.build(statement);
+            match self.shared.plan(&built.sql) {
+                None => self.observed(self.bare().query_one_raw(built)).await,
+                Some(plan) => self.captured(plan, Request::built(built, Call::QueryOne)).await?.one(),
+            }
+        }
+
+        async fn query_all<S: StatementBuilder>(&self, statement: &S) -> Result<Vec<QueryResult>, DbErr> {
+            let built = self.shared.backend.build(statement);
+            match self.shared.plan(&built.sql) {
+                None => self.observed(self.bare().query_all_raw(built)).await,
+                Some(plan) => self.captured(plan, Request::built(built, Call::QueryAll)).await?.all(),
             }
         }
 
@@ -255,10 +273,6 @@ macro_rules! connection_trait {
 }
 pub(crate) use connection_trait;
 
-pub(crate) fn mismatch() -> DbErr {
-    DbErr::Custom("the database answered in another form than it was asked for".to_owned())
-}
-
 impl<C> AuditedConnection<C>
 where
     C: ConnectionTrait + TransactionTrait + Clone + Send + 'static,
@@ -273,15 +287,10 @@ where
         statement
     }
 
-    pub(crate) async fn captured(
-        &self,
-        plan: Arc<Plan>,
-        statement: Statement,
-        call: Call,
-    ) -> Result<Reply, DbErr> {
+    pub(crate) async fn captured(&self, plan: Arc<Plan>, request: Request) -> Result<Reply, DbErr> {
         // Here, where nothing is locked yet, and before the task of its own: who gives up now has not written.
         self.shared.audit.resolve_actor(self.context.as_ref()).await;
-        self.autocommit(plan, statement, call).await
+        self.autocommit(plan, request).await
     }
 }
 

@@ -6,18 +6,13 @@
 use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
 };
 
 use ftn_audit::{Audit, AuditRecord};
-use sea_orm::{DbBackend, DbErr, Value};
+use sea_orm::{DbBackend, DbErr};
 use tokio::sync::OwnedMutexGuard;
 
-use crate::{
-    auditable::{AnyEntity, Row},
-    capture::LinkEvent,
-    error::sql_state,
-};
+use crate::{capture::LinkEvent, error::sql_state};
 
 type Callback = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -26,20 +21,6 @@ pub(crate) enum Entry {
     Record(Box<AuditRecord>),
     /// Kept apart until hand-over, where adjacent ones become one record.
     Link(LinkEvent),
-    /// A statement whose caller gave it up before its end was seen.
-    Interrupted(Interrupted),
-}
-
-/// What has to be found out before the commit about a statement that was given up.
-pub(crate) struct Interrupted {
-    pub(crate) entity: &'static dyn AnyEntity,
-    pub(crate) operation: &'static str,
-    /// The statement without literals.
-    pub(crate) fingerprint: Arc<str>,
-    pub(crate) occurred_at: SystemTime,
-    /// The rows before the statement, by key; none for an insert, whose rows nobody can name.
-    pub(crate) before: Vec<(Vec<Value>, Row)>,
-    pub(crate) context: Option<ftn_audit::AuditContext>,
 }
 
 #[derive(Default)]
@@ -180,33 +161,6 @@ impl Scope {
             committed.callbacks.extend(frame.callbacks);
         }
         committed
-    }
-
-    /// Whether there are statements that were given up.
-    pub(crate) fn has_interrupted(&self) -> bool {
-        let state = self.state();
-        state
-            .frames
-            .iter()
-            .flat_map(|frame| &frame.entries)
-            .any(|entry| matches!(entry, Entry::Interrupted(_)))
-    }
-
-    /// How many frames there are.
-    pub(crate) fn depth(&self) -> usize {
-        self.state().frames.len()
-    }
-
-    /// Takes the entries of a frame, counted from the outermost.
-    pub(crate) fn take_entries(&self, frame: usize) -> Vec<Entry> {
-        self.state().frames.get_mut(frame).map(|frame| std::mem::take(&mut frame.entries)).unwrap_or_default()
-    }
-
-    /// Puts entries back into the frame that they were taken from.
-    pub(crate) fn put_back(&self, frame: usize, entries: Vec<Entry>) {
-        if let Some(frame) = self.state().frames.get_mut(frame) {
-            frame.entries.splice(..0, entries);
-        }
     }
 
     /// A statement begins that capture does not look into.

@@ -21,7 +21,7 @@ use crate::{
     hidden::blank_formatted,
     layout::Layout,
     metrics::Metrics,
-    model::MASK,
+    model::{Bulk, MASK},
     record::Place,
     sink::{ServiceInfo, Sink},
     startup::Discovery,
@@ -125,6 +125,11 @@ impl Audit {
     /// For capture: whether foreign keys are in changesets.
     pub fn records_relationships(&self) -> bool {
         self.0.as_ref().is_some_and(|inner| inner.switches.relationships)
+    }
+
+    /// For capture: the most rows of one statement that become an event each.
+    pub fn bulk_rows(&self) -> usize {
+        self.0.as_ref().map_or(0, |inner| inner.switches.bulk_rows)
     }
 
     /// Whether two handles are the same pipeline.
@@ -321,17 +326,7 @@ impl Audit {
     /// ```
     pub async fn resolve_actor(&self, context: Option<&AuditContext>) {
         let Some(inner) = &self.0 else { return };
-        let current;
-        let context = match context {
-            Some(context) => context,
-            None => match AuditContext::current() {
-                Some(context) => {
-                    current = context;
-                    &current
-                }
-                None => return,
-            },
-        };
+        let Some(context) = context.cloned().or_else(AuditContext::current) else { return };
         if !context.awaits_actor() {
             return;
         }
@@ -429,6 +424,9 @@ fn describe_model(model: &ModelInfo) -> String {
     }
     if model.reason_required {
         line.push_str(" reason required");
+    }
+    if model.bulk != Bulk::Rows {
+        let _ = write!(line, " bulk {}", model.bulk.as_str());
     }
     for column in &model.columns {
         let how = match column {

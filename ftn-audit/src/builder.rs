@@ -32,7 +32,7 @@ use crate::{
 /// | `AUTO_DISCOVER_FORMATTERS` | true, false | [`auto_discover_formatters`](Self::auto_discover_formatters) |
 /// | `HOOKS`, or `AUTO_CONNECT_SIGNALS` as the Python library has it | true, false | [`hooks`](Self::hooks) |
 /// | `ENCODING` | flat, nested, json, seed | [`encoding`](Self::encoding) |
-/// | `MAX_ATTRIBUTES`, `RECORD_BYTES` | from 1 | [`max_attributes`](Self::max_attributes), [`record_bytes`](Self::record_bytes) |
+/// | `MAX_ATTRIBUTES`, `RECORD_BYTES`, `BULK_ROWS` | from 1 | [`max_attributes`](Self::max_attributes), [`record_bytes`](Self::record_bytes), [`bulk_rows`](Self::bulk_rows) |
 /// | `ACTOR_FIELDS` | of id, email, name, separated by commas; none | [`actor_fields`](Self::actor_fields) |
 /// | `LATE_ACTOR_TIMEOUT_MS` | from 1 | [`late_actor_timeout`](Self::late_actor_timeout) |
 /// | `HASH_KEY` | `id:secret`, several separated by commas | [`hash_key`](Self::hash_key) |
@@ -77,6 +77,8 @@ pub(crate) struct Switches {
     pub(crate) relationships: bool,
     /// How many bytes the texts of a record may have together.
     pub(crate) record_bytes: usize,
+    /// How many rows of one statement become an event each.
+    pub(crate) bulk_rows: usize,
     /// What hashed columns are hashed with.
     pub(crate) keys: HashKeys,
     /// How long an event waits for who did it.
@@ -100,6 +102,7 @@ impl Audit {
                 hooks: true,
                 relationships: true,
                 record_bytes: 64 * 1024,
+                bulk_rows: 10_000,
                 keys: HashKeys::default(),
                 late_actor_timeout: Duration::from_secs(1),
             },
@@ -230,6 +233,13 @@ impl AuditBuilder {
         self
     }
 
+    /// The most rows of one statement that become an event each, at least 1; 10,000 by default. A statement that writes
+    /// more becomes one summary, as with `#[audit(bulk = "summary")]`.
+    pub fn bulk_rows(mut self, most: usize) -> Self {
+        self.switches.bulk_rows = most.max(1);
+        self
+    }
+
     /// What of a user leaves with a record; id, e-mail and name by default.
     pub fn actor_fields(mut self, fields: impl IntoIterator<Item = ActorField>) -> Self {
         self.layout.actor_fields = fields.into_iter().collect();
@@ -291,6 +301,9 @@ impl AuditBuilder {
         }
         if let Some(timeout) = environment.milliseconds("LATE_ACTOR_TIMEOUT_MS") {
             self.switches.late_actor_timeout = timeout;
+        }
+        if let Some(rows) = environment.number("BULK_ROWS") {
+            self.switches.bulk_rows = rows;
         }
         let (keys, problems) =
             HashKeys::new(std::mem::take(&mut self.hash_keys), environment.find("HASH_KEY"));

@@ -291,6 +291,7 @@ mod tests {
             soft_delete: None,
             on_failure: None,
             reason_required: false,
+            bulk: crate::model::Bulk::Rows,
             row: std::any::TypeId::of::<()>(),
             file: "item.rs",
             line: 7,

@@ -65,6 +65,7 @@ pub(crate) struct OnStruct {
     pub(crate) on_failure: Option<OnFailure>,
     /// A change says why it was made.
     pub(crate) reason_required: bool,
+    pub(crate) bulk: Option<Bulk>,
     /// `at` is the field as the list names it.
     pub(crate) columns: Vec<Said<ColumnWord>>,
     pub(crate) links: Vec<Said<ListedLink>>,
@@ -81,6 +82,13 @@ pub(crate) struct OwnHooks {
 pub(crate) enum OnFailure {
     Block,
     BestEffort,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Bulk {
+    Rows,
+    Summary,
+    Refuse,
 }
 
 /// `link(field = "tags", to = super::tag::Entity)`.
@@ -106,7 +114,7 @@ const ON_FIELD: [(&str, &str); 7] = [
     ("link", "link"),
 ];
 
-const ON_STRUCT: [(&str, &str); 15] = [
+const ON_STRUCT: [(&str, &str); 16] = [
     ("name", "name = \"..\""),
     ("junction", "junction"),
     ("primary", "primary"),
@@ -115,6 +123,7 @@ const ON_STRUCT: [(&str, &str); 15] = [
     ("own_hooks", "own_hooks"),
     ("on_failure", "on_failure = \"..\""),
     ("reason", "reason = \"required\""),
+    ("bulk", "bulk = \"..\""),
     ("mask", "mask(..)"),
     ("hash", "hash(..)"),
     ("skip", "skip(..)"),
@@ -141,9 +150,8 @@ fn field_word(word: &Word) -> Result<FieldWord> {
     match name.as_str() {
         "name" => Ok(FieldWord::Column(ColumnWord::Name(word.label("\"title\"")?))),
         "link" => word.bare().map(|()| FieldWord::Link),
-        "junction" | "primary" | "columns" | "soft_delete" | "own_hooks" | "on_failure" | "reason" => {
-            Err(word.wrong(format_args!("`{name}` is about the entity; put it on the struct")))
-        }
+        "junction" | "primary" | "columns" | "soft_delete" | "own_hooks" | "on_failure" | "reason"
+        | "bulk" => Err(word.wrong(format_args!("`{name}` is about the entity; put it on the struct"))),
         "rename" => Err(word.wrong("`rename` is for the struct; on a field write `name = \"..\"`")),
         _ => match ColumnWord::bare(&name) {
             Some(column) => word.bare().map(|()| FieldWord::Column(column)),
@@ -181,6 +189,8 @@ pub(crate) fn on_struct(words: &[Word], errors: &mut Errors) -> OnStruct {
             "on_failure" => said.on_failure = errors.note(on_failure(word)),
             "reason" if said.reason_required => errors.push(twice(&word.ident)),
             "reason" => said.reason_required = errors.note(word.choice(&["required"])).is_some(),
+            "bulk" if said.bulk.is_some() => errors.push(twice(&word.ident)),
+            "bulk" => said.bulk = errors.note(bulk(word)),
             "rename" => {
                 if let Some(list) = errors.note(word.list("field = \"recorded name\"")) {
                     renamed(list, &mut said, errors);
@@ -227,6 +237,14 @@ fn on_failure(word: &Word) -> Result<OnFailure> {
     Ok(match word.choice(&["block", "best_effort"])? {
         "block" => OnFailure::Block,
         _ => OnFailure::BestEffort,
+    })
+}
+
+fn bulk(word: &Word) -> Result<Bulk> {
+    Ok(match word.choice(&["rows", "summary", "refuse"])? {
+        "rows" => Bulk::Rows,
+        "summary" => Bulk::Summary,
+        _ => Bulk::Refuse,
     })
 }
 
