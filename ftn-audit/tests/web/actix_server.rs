@@ -35,7 +35,10 @@ pub async fn serve(app: App) -> SocketAddr {
                     let scope = nested.iter().fold(Scope::new(prefix), |scope, (template, handler)| {
                         scope.route(template, route(handler))
                     });
-                    service = service.service(scope);
+                    service = match app.twice {
+                        true => service.service(scope.wrap(configured!(AuditMiddleware, app))),
+                        false => service.service(scope),
+                    };
                 }
                 for (template, handler) in &app.routes {
                     service = service.route(template, route(handler));

@@ -25,7 +25,11 @@ use crate::{
 pub async fn serve(app: App) -> SocketAddr {
     let mut router = routes(&app.routes);
     for (prefix, nested) in &app.nested {
-        router = router.nest(prefix, routes(nested));
+        let mut nested = routes(nested);
+        if app.twice {
+            nested = nested.layer(configured!(AuditLayer, app));
+        }
+        router = router.nest(prefix, nested);
     }
     if app.socket {
         router = router.route("/socket/{room}", any(socket));

@@ -91,6 +91,8 @@ pub struct App {
     /// For every method.
     pub routes: Vec<(&'static str, Handler)>,
     pub nested: Vec<(&'static str, Vec<(&'static str, Handler)>)>,
+    /// A layer around each of the nested, too.
+    pub twice: bool,
     /// Answers each message with what the context says, on the template `/socket/{room}`.
     pub socket: bool,
     /// What a middleware outside puts into the request's extensions.
@@ -120,6 +122,7 @@ impl App {
             late: None,
             routes: Vec::new(),
             nested: Vec::new(),
+            twice: false,
             socket: false,
             outside: (None, None, None),
             below: None,

@@ -19,6 +19,7 @@ both! {
     an_actor_from_outside_is_not_set_again_below
     disabled_audit_still_gives_a_context
     names_of_headers_are_the_applications_choice
+    an_inner_layer_keeps_what_the_outer_one_said
 }
 
 async fn routes_are_whole_in_nested_routers(framework: Framework) {
@@ -137,4 +138,17 @@ async fn names_of_headers_are_the_applications_choice(framework: Framework) {
     let (head, body) = ask(address, "GET /items/1", &headers).await;
     assert_eq!((field(&body, "id"), field(&body, "app"), field(&body, "flow")), ("c-1", "till", "reprice"));
     assert!(head.contains("x-correlation-id: c-1"), "{head}");
+}
+
+async fn an_inner_layer_keeps_what_the_outer_one_said(framework: Framework) {
+    let mut app = App::new();
+    app.nested.push(("/api", vec![("/items/{id}", telling())]));
+    app.twice = true;
+    app.echo = true;
+    app.below = Some(Actor::user("between"));
+    let address = app.serve(framework).await;
+    let (head, body) = ask(address, "PATCH /api/items/1", &[]).await;
+    assert_eq!(field(&body, "actor"), "between");
+    assert_eq!(field(&body, "raw"), "PATCH|/api/items/:id");
+    assert!(head.contains(&format!("x-request-id: {}", field(&body, "id"))), "{head}");
 }
