@@ -19,6 +19,7 @@ mod outcomes;
 mod proxy;
 mod quick;
 mod samples;
+mod sequences;
 mod settings;
 mod shapes;
 mod statements;
