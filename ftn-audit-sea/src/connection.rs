@@ -313,6 +313,8 @@ where
     }
 
     pub(crate) async fn captured(&self, plan: Arc<Plan>, request: Request) -> Result<Reply, DbErr> {
+        // Here, where nothing is locked yet, and before the task of its own: who gives up now has not written.
+        self.shared.audit.resolve_actor(self.context.as_ref()).await;
         self.autocommit(plan, request).await
     }
 }

@@ -34,6 +34,7 @@ mod hidden;
 mod layout;
 pub mod metrics;
 pub mod model;
+mod openapi;
 pub mod record;
 pub mod route;
 mod secret_names;
@@ -41,7 +42,7 @@ pub mod sink;
 pub mod startup;
 mod suspension;
 mod value;
-#[cfg(feature = "axum")]
+#[cfg(any(feature = "axum", feature = "actix"))]
 pub mod web;
 
 pub use self::{
@@ -50,7 +51,7 @@ pub use self::{
     audit::{Audit, Origin},
     builder::AuditBuilder,
     change::{Change, ChangeFacts, Changeset, LinkAction, LinkChange},
-    context::{AuditContext, audit_spawn},
+    context::{AuditContext, audit_carry, audit_spawn, audit_spawn_blocking},
     delivery::{Delivery, Fallback, ShutdownReport},
     event::{EventBuilder, EventScope},
     event_type::EventType,

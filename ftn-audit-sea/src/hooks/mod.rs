@@ -314,6 +314,10 @@ where
 }
 
 impl Plain {
+    async fn resolve_actor(&self) {
+        self.site.audit.resolve_actor(self.site.context.as_ref()).await;
+    }
+
     async fn row_change(
         &self,
         entity: &'static dyn AnyEntity,
@@ -322,6 +326,7 @@ impl Plain {
         new: Option<Row>,
         operation: &'static str,
     ) {
+        self.resolve_actor().await;
         let marks = self.marks(event != EventType::Creation, old.is_some());
         let change = RowChange { event, old, new, marks };
         let record = self.site.row_record(entity, operation, change);
@@ -337,6 +342,7 @@ impl Plain {
         new: &Row,
     ) {
         let Some(old) = old.filter(|_| entity.model().junction) else { return };
+        self.resolve_actor().await;
         let marks = self.marks(true, true);
         for entry in self.site.moved_links(db, entity, (old, new), "UPDATE", &marks).await {
             let record = entry.into_record(&self.site.audit);
@@ -355,6 +361,7 @@ impl Plain {
             LinkAction::Add => "INSERT",
             LinkAction::Remove => "DELETE",
         };
+        self.resolve_actor().await;
         let marks = self.marks(false, true);
         let entries = self.site.link_entries(db, junction, &[row], action, operation, &marks).await;
         for entry in entries {
