@@ -71,6 +71,29 @@ impl Drop for Doubt<'_> {
     }
 }
 
+/// See [`Scope::setting_savepoint`].
+pub(crate) struct SettingSavepoint<'a>(Option<&'a Scope>);
+
+impl SettingSavepoint<'_> {
+    /// It is set.
+    pub(crate) fn done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for SettingSavepoint<'_> {
+    fn drop(&mut self) {
+        let Some(scope) = self.0 else { return };
+        let mut state = scope.state();
+        if state.frames.len() > 1 {
+            let frame = state.frames.pop();
+            scope.audit.discard(frame.map_or(0, |frame| frame.entries.len()));
+        } else {
+            scope.end_by_itself(&mut state);
+        }
+    }
+}
+
 /// Held by whoever uses the connection.
 pub(crate) struct Turn(#[expect(dead_code, reason = "held, not read")] OwnedMutexGuard<()>);
 
@@ -113,6 +136,12 @@ impl Scope {
     /// A savepoint was set.
     pub(crate) fn begin(&self) {
         self.state().frames.push(Frame::default());
+    }
+
+    /// A savepoint that is being set. If it cannot be, sqlx's Postgres driver rolls the innermost one back, or the
+    /// whole transaction, and says nothing of it.
+    pub(crate) fn setting_savepoint(&self) -> SettingSavepoint<'_> {
+        SettingSavepoint((self.backend == DbBackend::Postgres).then_some(self))
     }
 
     /// Whether the next commit releases a savepoint instead of ending the transaction.
@@ -178,12 +207,17 @@ impl Scope {
         state.doubtful = true;
         // MySQL ends the whole transaction on a deadlock; what is sent afterwards runs in autocommit.
         if self.backend == DbBackend::MySql && sql_state(error).as_deref() == Some("40001") {
-            state.ended = true;
-            for frame in &mut state.frames {
-                self.audit.discard(frame.entries.len());
-                frame.entries.clear();
-                frame.callbacks.clear();
-            }
+            self.end_by_itself(&mut state);
+        }
+    }
+
+    /// The transaction is no more, and nobody asked for that.
+    fn end_by_itself(&self, state: &mut State) {
+        state.ended = true;
+        for frame in &mut state.frames {
+            self.audit.discard(frame.entries.len());
+            frame.entries.clear();
+            frame.callbacks.clear();
         }
     }
 }

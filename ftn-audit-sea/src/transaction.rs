@@ -87,7 +87,9 @@ impl<T: Send + Sync + 'static> AuditedTransaction<T> {
     /// Sets a savepoint, and begins its frame in the same turn.
     async fn nested(&self, begin: impl Future<Output = Result<T, DbErr>> + Send) -> Result<Self, DbErr> {
         let _turn = self.scope.turn().await;
+        let setting = self.scope.setting_savepoint();
         let inner = self.observed(begin).await?;
+        setting.done();
         self.scope.begin();
         Ok(Self {
             inner: Some(Arc::new(inner)),

@@ -21,6 +21,7 @@ mod proxy;
 mod quick;
 mod routes;
 mod samples;
+mod sequences;
 mod settings;
 mod shapes;
 mod statements;
