@@ -13,6 +13,7 @@ use sea_orm::{
 use crate::{
     capture::{self, Call, Plan, PlanCache, Reply, Site},
     detached::detached,
+    outbox::Outbox,
     probe,
     scope::Scope,
     transaction::{AuditedTransaction, end},
@@ -38,12 +39,18 @@ pub(crate) struct Shared {
     pub(crate) audit: Audit,
     pub(crate) backend: DbBackend,
     pub(crate) database: Arc<Attributes>,
+    /// Where records are stored with their changes, in outbox delivery.
+    pub(crate) outbox: Option<Outbox>,
     plans: PlanCache,
 }
 
 impl Shared {
     pub(crate) fn new(audit: Audit, backend: DbBackend, database: Arc<Attributes>) -> Self {
-        Self { audit, backend, database, plans: PlanCache::default() }
+        Self { audit, backend, database, outbox: None, plans: PlanCache::default() }
+    }
+
+    pub(crate) fn with_outbox(self, outbox: Option<Outbox>) -> Self {
+        Self { outbox, ..self }
     }
 
     /// What there is to capture of a text; nothing when nothing is recorded.
@@ -115,7 +122,9 @@ where
         let site = shared.site(self.context.as_ref());
         detached(async move {
             let scope = Scope::new(shared.audit.clone(), shared.backend);
-            if capture::answers_everything(&plan) || matches!(*plan, Plan::Unparsed(_)) {
+            // In an outbox, row and record need a transaction around them.
+            let alone = capture::answers_everything(&plan) || matches!(*plan, Plan::Unparsed(_));
+            if alone && shared.outbox.is_none() {
                 let reply = capture::run(&connection, &scope, &site, &plan, statement, call).await?;
                 end(&shared.audit, &scope).await;
                 return Ok(reply);

@@ -12,6 +12,7 @@ use std::{
 use ftn_audit::{Audit, AuditRecord};
 use sea_orm::{DbBackend, DbErr, Value};
 use tokio::sync::OwnedMutexGuard;
+use uuid::Uuid;
 
 use crate::{
     auditable::{AnyEntity, Row},
@@ -46,6 +47,12 @@ pub(crate) struct Interrupted {
 struct Frame {
     entries: Vec<Entry>,
     callbacks: Vec<Callback>,
+    /// How many numbers the frames below had given when this one began to give its own.
+    numbered_below: u32,
+    /// Memory of the entries that can be written ahead of the commit, estimated.
+    bytes: usize,
+    /// Rows that were written ahead of the commit.
+    spilled: usize,
 }
 
 pub(crate) struct Scope {
@@ -63,6 +70,12 @@ struct State {
     /// Whether the database ended the transaction by itself. What is sent afterwards stands alone, and no rollback
     /// undoes it.
     ended: bool,
+    /// The transaction's id and how many numbers it has given, once one was needed before the hand-over.
+    numbering: Option<(Uuid, u32)>,
+    /// Rows in the outbox, to be counted when the commit is answered.
+    stored: usize,
+    /// Records that the outbox did not take although their changes stand.
+    outside: Vec<AuditRecord>,
 }
 
 /// A statement on its way that capture does not look into; its failure, or a future that was dropped, leaves a doubt.
@@ -97,11 +110,33 @@ pub(crate) struct Turn(#[expect(dead_code, reason = "held, not read")] OwnedMute
 pub(crate) struct Committed {
     pub(crate) entries: Vec<Entry>,
     pub(crate) callbacks: Vec<Callback>,
+    /// How many records are in the outbox.
+    pub(crate) stored: usize,
+    /// Records that the outbox did not take.
+    pub(crate) outside: Vec<AuditRecord>,
+}
+
+impl Entry {
+    /// Memory that a write ahead of the commit would free, estimated. What is best effort waits for the commit, and links
+    /// are small until they are described.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Record(record) if !record.is_best_effort() => record.estimated_bytes(),
+            _ => 0,
+        }
+    }
 }
 
 impl Scope {
     pub(crate) fn new(audit: Audit, backend: DbBackend) -> Self {
-        let state = State { frames: vec![Frame::default()], doubtful: false, ended: false };
+        let state = State {
+            frames: vec![Frame::default()],
+            doubtful: false,
+            ended: false,
+            numbering: None,
+            stored: 0,
+            outside: Vec::new(),
+        };
         Self { audit, backend, state: Mutex::new(state), turn: Arc::default() }
     }
 
@@ -119,7 +154,10 @@ impl Scope {
 
     pub(crate) fn push(&self, entries: impl IntoIterator<Item = Entry>) {
         if let Some(frame) = self.state().frames.last_mut() {
-            frame.entries.extend(entries);
+            for entry in entries {
+                frame.bytes += entry.bytes();
+                frame.entries.push(entry);
+            }
         }
     }
 
@@ -131,7 +169,9 @@ impl Scope {
 
     /// A savepoint was set.
     pub(crate) fn begin(&self) {
-        self.state().frames.push(Frame::default());
+        let mut state = self.state();
+        let numbered_below = state.numbering.map_or(0, |(_, given)| given);
+        state.frames.push(Frame { numbered_below, ..Frame::default() });
     }
 
     /// Whether the next commit releases a savepoint instead of ending the transaction.
@@ -147,6 +187,8 @@ impl Scope {
         {
             outer.entries.extend(frame.entries);
             outer.callbacks.extend(frame.callbacks);
+            outer.bytes += frame.bytes;
+            outer.spilled += frame.spilled;
         }
     }
 
@@ -158,12 +200,23 @@ impl Scope {
         if state.ended {
             match state.frames.last_mut() {
                 Some(outer) => outer.entries.append(&mut frame.entries),
-                None => state.frames.push(Frame { entries: frame.entries, callbacks: Vec::new() }),
+                None => {
+                    frame.callbacks.clear();
+                    state.frames.push(frame);
+                }
             }
             return;
         }
+        // The rows that have these numbers are rolled back, too.
+        if let Some((_, given)) = &mut state.numbering {
+            *given = frame.numbered_below;
+        }
+        let mut discarded = frame.entries.len() + frame.spilled;
+        if state.frames.is_empty() {
+            discarded += std::mem::take(&mut state.stored) + std::mem::take(&mut state.outside).len();
+        }
         drop(state);
-        self.audit.discard(frame.entries.len());
+        self.audit.discard(discarded);
     }
 
     /// Whether the outermost rollback left records of work that is stored all the same.
@@ -174,10 +227,17 @@ impl Scope {
 
     /// The transaction ended: takes what it owned.
     pub(crate) fn take(&self) -> Committed {
-        let mut committed = Committed { entries: Vec::new(), callbacks: Vec::new() };
-        for frame in self.state().frames.drain(..) {
+        let mut state = self.state();
+        let mut committed = Committed {
+            entries: Vec::new(),
+            callbacks: Vec::new(),
+            stored: std::mem::take(&mut state.stored),
+            outside: std::mem::take(&mut state.outside),
+        };
+        for frame in state.frames.drain(..) {
             committed.entries.extend(frame.entries);
             committed.callbacks.extend(frame.callbacks);
+            committed.stored += frame.spilled;
         }
         committed
     }
@@ -209,6 +269,53 @@ impl Scope {
         }
     }
 
+    /// Memory of the innermost frame's entries that can be written ahead of the commit, in bytes, estimated.
+    pub(crate) fn bytes(&self) -> usize {
+        self.state().frames.last().map_or(0, |frame| frame.bytes)
+    }
+
+    /// Gives numbers to those of a frame's records that have none, and says how many the transaction has given. The
+    /// frames above have given none of their own yet, unless they are its caller's.
+    pub(crate) fn number(&self, frame: usize, records: &mut [AuditRecord]) -> u32 {
+        let mut state = self.state();
+        let (transaction, before) = state.numbering.unwrap_or_else(|| (Uuid::now_v7(), 0));
+        let mut given = before;
+        for record in records.iter_mut().filter(|record| record.sequence().is_none()) {
+            given += 1;
+            record.set_place(transaction, given, None);
+        }
+        state.numbering = Some((transaction, given));
+        if given > before {
+            for above in state.frames.iter_mut().skip(frame + 1) {
+                above.numbered_below = given;
+            }
+        }
+        given
+    }
+
+    /// Records of a frame were written ahead of the commit.
+    pub(crate) fn spilled(&self, frame: usize, records: usize) {
+        if let Some(frame) = self.state().frames.get_mut(frame) {
+            frame.spilled += records;
+            frame.bytes = 0;
+        }
+    }
+
+    /// Records are in the outbox, if the commit succeeds.
+    pub(crate) fn count_stored(&self, records: usize) {
+        self.state().stored += records;
+    }
+
+    /// Records go elsewhere, if the commit succeeds.
+    pub(crate) fn outside(&self, records: Vec<AuditRecord>) {
+        self.state().outside.extend(records);
+    }
+
+    /// Whether the database ended the transaction by itself.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state().ended
+    }
+
     /// A statement begins that capture does not look into.
     pub(crate) fn doubt(&self) -> Doubt<'_> {
         Doubt(Some(self))
@@ -225,10 +332,10 @@ impl Scope {
         // MySQL ends the whole transaction on a deadlock; what is sent afterwards runs in autocommit.
         if self.backend == DbBackend::MySql && sql_state(error).as_deref() == Some("40001") {
             state.ended = true;
+            state.numbering = None;
             for frame in &mut state.frames {
-                self.audit.discard(frame.entries.len());
-                frame.entries.clear();
-                frame.callbacks.clear();
+                self.audit.discard(frame.entries.len() + frame.spilled);
+                *frame = Frame::default();
             }
         }
     }

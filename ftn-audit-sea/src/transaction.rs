@@ -15,7 +15,7 @@ use crate::{
     connection::{Shared, connection_trait, mismatch},
     detached::{carried, detached},
     error::is_answer_of_the_database,
-    probe,
+    outbox, probe,
     scope::{Scope, Turn},
 };
 
@@ -122,7 +122,9 @@ impl<T: ConnectionTrait + Send + 'static> AuditedTransaction<T> {
         let site = self.shared.site(self.context.as_ref());
         // A statement that was given up may have touched the rows that this one will.
         capture::resolve(self.bare(), &self.scope, &site).await;
-        capture::run(self.bare(), &self.scope, &site, &plan, statement, call).await
+        let reply = capture::run(self.bare(), &self.scope, &site, &plan, statement, call).await?;
+        outbox::spill(self.bare(), &self.scope, &self.shared).await?;
+        Ok(reply)
     }
 }
 
@@ -253,12 +255,22 @@ where
     }
     // Postgres answers COMMIT of an aborted transaction with success, and rolls it back.
     let aborted = scope.is_doubtful() && shared.backend == DbBackend::Postgres && is_aborted(&inner).await;
+    if let Some(outbox) = shared.outbox.as_ref().filter(|_| !aborted)
+        && let Err(error) = outbox::store(&inner, scope, shared, outbox).await
+    {
+        // What kept the record from being stored is what the caller wants to see.
+        let _ = inner.rollback().await;
+        scope.roll_back();
+        return Err(error);
+    }
     let committed = inner.commit().await;
     drop(turn);
     match &committed {
         Ok(()) if aborted => scope.roll_back(),
         Ok(()) => end(&shared.audit, scope).await,
         Err(error) if aborted || is_answer_of_the_database(error) => scope.roll_back(),
+        // The rows share whatever became of it.
+        Err(_) if shared.outbox.is_some() => drop(scope.take()),
         Err(_) => {
             let records = capture::finish(&shared.audit, scope.take().entries);
             shared
@@ -277,6 +289,10 @@ async fn is_aborted<T: ConnectionTrait>(inner: &T) -> bool {
 /// Hands over what a committed scope owned, then runs what waited for the commit.
 pub(crate) async fn end(audit: &Audit, scope: &Scope) {
     let committed = scope.take();
+    if committed.stored > 0 {
+        audit.stored(committed.stored);
+    }
+    audit.not_stored(committed.outside, false);
     audit.hand_over(capture::finish(audit, committed.entries)).await;
     for callback in committed.callbacks {
         if AssertUnwindSafe(callback).catch_unwind().await.is_err() {

@@ -63,6 +63,10 @@ impl Actor {
         Self { kind, id, email: None, first_name: None, last_name: None }
     }
 
+    pub(crate) fn of_kind(kind: ActorKind, id: Option<String>) -> Self {
+        Self::new(kind, id)
+    }
+
     /// A person, by the id that your accounts have.
     pub fn user(id: impl ToString) -> Self {
         Self::new(ActorKind::User, Some(id.to_string()))

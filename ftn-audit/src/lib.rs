@@ -34,11 +34,14 @@ mod hidden;
 mod layout;
 pub mod metrics;
 pub mod model;
+mod outbox;
 pub mod record;
+pub mod relay;
 pub mod route;
 mod secret_names;
 pub mod sink;
 pub mod startup;
+pub mod stored;
 mod suspension;
 mod value;
 #[cfg(feature = "axum")]
@@ -51,7 +54,7 @@ pub use self::{
     builder::AuditBuilder,
     change::{Change, ChangeFacts, Changeset, LinkAction, LinkChange},
     context::{AuditContext, audit_spawn},
-    delivery::{Delivery, Fallback, ShutdownReport},
+    delivery::{Delivery, Fallback, OutboxFull, OutboxSettings, ShutdownReport},
     event::{EventBuilder, EventScope},
     event_type::EventType,
     formatter::{AuditFormatter, Formatted},

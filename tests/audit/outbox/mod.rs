@@ -1,0 +1,6 @@
+//! Outbox delivery: the record is a row of the transaction of its change, and a relay sends it.
+
+mod entities;
+mod roles;
+mod setup;
+mod writer;
