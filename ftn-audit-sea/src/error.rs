@@ -33,6 +33,9 @@ pub enum AuditError {
     /// The outbox's table could not be made.
     #[error("the outbox's table could not be made: {0}; run its migration as a role that may create tables")]
     Install(#[source] DbErr),
+    /// The outbox could not be read or marked.
+    #[error("the outbox does not answer: {}; what was claimed is due again when its lease ends", without_data(.0))]
+    Relay(#[source] DbErr),
     /// The outbox did not take a record, and the work that it tells of is rolled back.
     #[error("the outbox did not take the audit record of this work, which is rolled back: {}", without_data(.0))]
     Outbox(#[source] DbErr),

@@ -1,9 +1,9 @@
-//! Making the table from a handle.
+//! What a handle does with outboxes.
 
 use ftn_audit::Audit;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 
-use super::schema::statements;
+use super::{relay::Relay, schema::statements};
 use crate::error::AuditError;
 
 /// Adds what concerns the outbox to [`Audit`].
@@ -21,6 +21,9 @@ use crate::error::AuditError;
 /// let db = Database::connect("postgres://localhost/shop").await?;
 /// audit.install(&db).await?;
 /// let db = audit.connect(db).await?;
+/// let relay = audit.relay([db.clone()]).spawn();
+/// // serve ..
+/// relay.stop().await;
 /// # Ok(())
 /// # }
 /// ```
@@ -35,6 +38,11 @@ pub trait OutboxExt {
         &self,
         connection: &C,
     ) -> impl Future<Output = Result<(), AuditError>> + Send;
+
+    /// A relay that takes the records of these databases to this handle's sink; [`spawn`](Relay::spawn) starts it.
+    fn relay<C>(&self, databases: impl IntoIterator<Item = C>) -> Relay<C>
+    where
+        C: ConnectionTrait + TransactionTrait + Clone + Send + 'static;
 }
 
 impl OutboxExt for Audit {
@@ -43,5 +51,12 @@ impl OutboxExt for Audit {
             connection.execute_unprepared(&statement).await.map_err(AuditError::Install)?;
         }
         Ok(())
+    }
+
+    fn relay<C>(&self, databases: impl IntoIterator<Item = C>) -> Relay<C>
+    where
+        C: ConnectionTrait + TransactionTrait + Clone + Send + 'static,
+    {
+        Relay::new(self.clone(), databases.into_iter().collect())
     }
 }

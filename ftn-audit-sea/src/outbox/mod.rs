@@ -6,13 +6,18 @@
 //! sends it.
 
 mod check;
+mod claim;
 mod entity;
 mod install;
 mod limit;
 #[cfg(feature = "migration")]
 pub mod migration;
+mod relay;
+mod retention;
 mod schema;
 mod scope;
+mod statement;
+mod status;
 mod writer;
 
 use sea_orm::DbErr;
@@ -20,12 +25,14 @@ use sea_orm::DbErr;
 pub(crate) use self::{
     check::{Found, check},
     limit::Limit,
-    scope::{spill, store},
-    writer::PoolStore,
+    scope::{ends_the_transaction, spill, store},
+    writer::{PoolStore, insert},
 };
 pub use self::{
     entity::{ActiveModel, Column, Entity, Model, PrimaryKey, Relation},
     install::OutboxExt,
+    relay::{Relay, RelayHandle, RelayReport},
+    retention::{State, prune},
     schema::{TABLE, counting_grant, grants, statements},
 };
 use crate::error::sql_state;

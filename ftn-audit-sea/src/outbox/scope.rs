@@ -98,7 +98,7 @@ async fn insert_if_possible<T: ConnectionTrait>(
 }
 
 /// MySQL answers a deadlock by rolling everything back: then there is nothing left that could be committed.
-fn ends_the_transaction(backend: DbBackend, error: &DbErr) -> bool {
+pub(crate) fn ends_the_transaction(backend: DbBackend, error: &DbErr) -> bool {
     backend == DbBackend::MySql && sql_state(error).as_deref() == Some("40001")
 }
 
