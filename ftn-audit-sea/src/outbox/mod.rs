@@ -12,12 +12,14 @@ mod install;
 mod limit;
 #[cfg(feature = "migration")]
 pub mod migration;
+mod operations;
 mod relay;
 mod retention;
 mod schema;
 mod scope;
 mod statement;
 mod status;
+mod verify;
 mod writer;
 
 use sea_orm::DbErr;
@@ -31,9 +33,11 @@ pub(crate) use self::{
 pub use self::{
     entity::{ActiveModel, Column, Entity, Model, PrimaryKey, Relation},
     install::OutboxExt,
+    operations::{Operations, Selection, Status},
     relay::{Relay, RelayHandle, RelayReport},
     retention::{State, prune},
     schema::{TABLE, counting_grant, grants, statements},
+    verify::{Export, Gap, Verification},
 };
 use crate::error::sql_state;
 

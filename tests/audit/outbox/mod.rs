@@ -2,6 +2,7 @@
 
 mod entities;
 mod hooks;
+mod operations;
 mod relay;
 mod roles;
 mod setup;

@@ -44,11 +44,13 @@ on! { Sqlite Postgres MariaDb:
     two_databases
 }
 
+type Answer = dyn Fn(&[AuditRecord]) -> Outcome + Send + Sync;
+
 /// Answers by a function, and keeps what it took.
 #[derive(Clone)]
 struct Scripted {
     taken: MemorySink,
-    answer: Arc<dyn Fn(&[AuditRecord]) -> Outcome + Send + Sync>,
+    answer: Arc<Answer>,
     asked: Arc<AtomicUsize>,
     gate: Arc<Semaphore>,
 }
