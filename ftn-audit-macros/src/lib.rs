@@ -49,6 +49,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[audit(own_hooks)]` | the entity writes `ActiveModelBehavior` itself, with [`macro@audited`] on it |
 /// | `#[audit(own_hooks = "unaudited")]` | the same without `#[audited]`: only audited connections capture the entity |
 /// | `#[audit(on_failure = "block")]` | no row without its record, in outbox delivery; `"best_effort"` is the contrary |
+/// | `#[audit(bulk = "summary")]` | a statement that writes several rows is one event; `"refuse"` does not let it run; `"rows"`, an event a row, is the default |
 /// | `#[audit(mask(a, b), hash(f), skip(c), plain(d), ignore(e))]` | as on the fields, for generated entities |
 /// | `#[audit(rename(a = "title"))]` | as `name` on the fields |
 /// | `#[audit(link(field = "tags", to = super::tag::Entity))]` | as `link`, where there is no field |
@@ -70,7 +71,7 @@ pub fn derive_auditable(input: TokenStream) -> TokenStream {
 /// Each key may be left out. `route` is `METHOD|/template`, and any spelling of it is understood: axum's
 /// (`"PATCH /items/{id}"`), actix-web's (`r"PATCH /items/{id:\d+}"`), Django's (`"PATCH items/<int:id>"`), a regular
 /// expression (`r"PATCH ^items/(?P<id>\d+)$"`); without it the formatter serves every route. `event` is `creation`,
-/// `update`, `deletion`, `restoration`, `collection_update` or `unparsed_write`; without it the formatter serves
+/// `update`, `upsert`, `deletion`, `restoration`, `collection_update` or `unparsed_write`; without it the formatter serves
 /// every event. Of two that fit equally well the higher `priority` is chosen; it is 0 when left out.
 ///
 /// The type must implement `Default` and not be generic: it is made once, at start-up.

@@ -6,18 +6,17 @@ use ftn_audit::{
     AttributeValue, Audit, Change, ChangeFacts, Changeset, ColumnInfo, EventType, HiddenValues, ModelInfo,
     Subject,
     change::AnyChange,
-    model::{OnFailure, Treatment},
+    model::{Bulk, OnFailure, Treatment},
 };
 use sea_orm::{
     ColumnTrait, ColumnType, Condition, DbErr, EntityTrait, FromQueryResult, IdenStatic, Iterable,
-    ModelTrait, PrimaryKeyToColumn, PrimaryKeyTrait, QueryResult, QueryTrait, RelationTrait, TryFromU64,
-    Value,
-    sea_query::{IntoValueTuple, SelectStatement},
+    ModelTrait, PrimaryKeyToColumn, PrimaryKeyTrait, QueryResult, RelationTrait, TryFromU64, Value,
+    sea_query::{Alias, Expr, IntoValueTuple, TableRef},
 };
 
 use crate::{
     link::{Link, column_names},
-    value::{add_hidden, attribute_value, same, with_scale},
+    value::{add_hidden, attribute_value, column_value, same, with_scale},
 };
 
 /// An entity whose changes are recorded. `#[derive(Auditable)]` implements it.
@@ -56,6 +55,8 @@ pub struct Declaration<C: 'static> {
     pub soft_delete: Option<C>,
     /// What becomes of a write whose record cannot be stored.
     pub on_failure: Option<OnFailure>,
+    /// What becomes of a statement that writes several rows.
+    pub bulk: Bulk,
     /// The columns that carry an attribute.
     pub columns: Vec<(C, ColumnRules)>,
     /// Where the entity is defined.
@@ -119,6 +120,7 @@ impl<E: Auditable> AuditedEntity<E> {
             primary: declaration.primary,
             soft_delete: soft_delete.map(|position| columns[position].as_str()),
             on_failure: declaration.on_failure,
+            bulk: declaration.bulk,
             row: std::any::TypeId::of::<E::Model>(),
             file: declaration.file,
             line: declaration.line,
@@ -157,8 +159,24 @@ impl<E: Auditable> AuditedEntity<E> {
             Some(scale) => with_scale(model.get(*column), *scale),
             None => model.get(*column),
         };
-        let values = self.columns.iter().zip(&self.scales).map(scaled).collect();
+        let values = self.columns.iter().zip(&self.scales).map(scaled).map(Some).collect();
         Row { values, model: Box::new(model) }
+    }
+
+    /// A row of which some columns could not be read, so that there is no typed model.
+    fn partial_row(&self, row: &QueryResult, prefix: &str, left_out: &[usize]) -> Row {
+        let value = |(position, column): (usize, &E::Column)| {
+            if left_out.contains(&position) {
+                return None;
+            }
+            let name = format!("{prefix}{}", column.as_str());
+            let value = column_value(row, &name, column.def().get_column_type())?;
+            Some(match self.scales[position] {
+                Some(scale) => with_scale(value, scale),
+                None => value,
+            })
+        };
+        Row { values: self.columns.iter().enumerate().map(value).collect(), model: Box::new(()) }
     }
 }
 
@@ -179,13 +197,18 @@ fn upper_camel_case(table: &str) -> String {
         .collect()
 }
 
-/// One stored row: the typed model, and its values in column order.
+/// One stored row: the typed model, and its values in column order, those that are known.
 pub(crate) struct Row {
     model: Box<dyn Any + Send + Sync>,
-    pub(crate) values: Vec<Value>,
+    values: Vec<Option<Value>>,
 }
 
 impl Row {
+    /// The value of a column, where it is known.
+    pub(crate) fn value(&self, position: usize) -> Option<&Value> {
+        self.values.get(position)?.as_ref()
+    }
+
     /// The typed model, if it is of this type.
     pub(crate) fn into_model<M: 'static>(self) -> Option<M> {
         self.model.downcast::<M>().ok().map(|model| *model)
@@ -201,13 +224,16 @@ pub(crate) trait AnyEntity: Send + Sync {
     fn soft_delete(&self) -> Option<usize>;
     /// What start-up has to say against the declaration.
     fn problem(&self) -> Option<&str>;
-    /// Every column of every row, as SeaORM itself selects them.
-    fn select(&self) -> SelectStatement;
-    /// Equality with a whole key.
-    fn key_condition(&self, key: &[Value]) -> Condition;
-    fn decode(&self, row: &QueryResult) -> Result<Row, DbErr>;
+    /// A column as SeaORM itself selects it, of the table under the name that a statement gives it.
+    fn selected(&self, position: usize, table: Option<&str>) -> Expr;
+    /// The table, as FROM has it.
+    fn table_ref(&self) -> TableRef;
+    /// Equality of each row's columns with values, of any of several rows.
+    fn any_of(&self, columns: &[usize], rows: &[Vec<Value>]) -> Condition;
+    /// A row whose columns are named with a prefix, and lack those that are left out.
+    fn decode(&self, row: &QueryResult, prefix: &str, left_out: &[usize]) -> Result<Row, DbErr>;
     /// The key from a row that may hold nothing else.
-    fn decode_key(&self, row: &QueryResult) -> Option<Vec<Value>>;
+    fn decode_key(&self, row: &QueryResult, prefix: &str) -> Option<Vec<Value>>;
     /// The key that the database generated.
     fn key_from_u64(&self, id: u64) -> Option<Vec<Value>>;
     fn change(&self, facts: ChangeFacts, old: Option<Row>, new: Option<Row>) -> Box<dyn AnyChange>;
@@ -230,22 +256,46 @@ impl<E: Auditable> AnyEntity for AuditedEntity<E> {
         self.problem.as_deref()
     }
 
-    fn select(&self) -> SelectStatement {
-        E::find().into_query()
+    fn selected(&self, position: usize, table: Option<&str>) -> Expr {
+        let column = self.columns[position];
+        column.select_as(match table {
+            Some(table) => Expr::col((Alias::new(table), column)),
+            None => Expr::col(column),
+        })
     }
 
-    fn key_condition(&self, key: &[Value]) -> Condition {
-        let columns = self.keys.iter().map(|position| self.columns[*position]);
-        columns.zip(key).fold(Condition::all(), |all, (column, value)| all.add(column.eq(value.clone())))
+    fn table_ref(&self) -> TableRef {
+        E::default().table_ref()
     }
 
-    fn decode(&self, row: &QueryResult) -> Result<Row, DbErr> {
-        E::Model::from_query_result(row, "").map(|model| self.row(model))
+    fn any_of(&self, columns: &[usize], rows: &[Vec<Value>]) -> Condition {
+        if let [position] = columns
+            && rows.len() > 1
+        {
+            let values = rows.iter().filter_map(|row| row.first().cloned());
+            return Condition::any().add(self.columns[*position].is_in(values));
+        }
+        rows.iter().fold(Condition::any(), |any, row| {
+            let columns = columns.iter().map(|position| self.columns[*position]);
+            any.add(
+                columns
+                    .zip(row)
+                    .fold(Condition::all(), |all, (column, value)| all.add(column.eq(value.clone()))),
+            )
+        })
     }
 
-    fn decode_key(&self, row: &QueryResult) -> Option<Vec<Value>> {
+    fn decode(&self, row: &QueryResult, prefix: &str, left_out: &[usize]) -> Result<Row, DbErr> {
+        if left_out.is_empty() {
+            E::Model::from_query_result(row, prefix).map(|model| self.row(model))
+        } else {
+            Ok(self.partial_row(row, prefix, left_out))
+        }
+    }
+
+    fn decode_key(&self, row: &QueryResult, prefix: &str) -> Option<Vec<Value>> {
         let names: Vec<_> = self.keys.iter().map(|key| self.columns[*key].as_str().to_owned()).collect();
-        let key: <E::PrimaryKey as PrimaryKeyTrait>::ValueType = row.try_get_many("", &names).ok()?;
+        let key: <E::PrimaryKey as PrimaryKeyTrait>::ValueType = row.try_get_many(prefix, &names).ok()?;
         Some(key.into_value_tuple().into_iter().collect())
     }
 
@@ -261,8 +311,15 @@ impl<E: Auditable> AnyEntity for AuditedEntity<E> {
 }
 
 impl dyn AnyEntity + '_ {
+    /// The row's key. A value that is not known is NULL, which is no row's key.
     pub(crate) fn key_of(&self, row: &Row) -> Vec<Value> {
-        self.keys().iter().map(|position| row.values[*position].clone()).collect()
+        let value = |position: &usize| row.value(*position).cloned().unwrap_or(Value::Bool(None));
+        self.keys().iter().map(value).collect()
+    }
+
+    /// The position of a column.
+    pub(crate) fn position(&self, column: &str) -> Option<usize> {
+        self.model().columns.iter().position(|known| known.sql_name == column)
     }
 
     pub(crate) fn key_names(&self) -> impl Iterator<Item = &'static str> {
@@ -295,12 +352,9 @@ impl dyn AnyEntity + '_ {
 
     /// What another entity's row of the same table tells of a row of this one; the typed model is missing.
     pub(crate) fn partial(&self, other: &dyn AnyEntity, row: &Row) -> Row {
-        let value = |name: &str| {
-            let position = other.model().columns.iter().position(|column| column.sql_name == name)?;
-            row.values.get(position).cloned()
-        };
+        let value = |name: &str| row.value(other.position(name)?).cloned();
         let columns = self.model().columns.iter();
-        let values = columns.map(|column| value(column.sql_name).unwrap_or(Value::Bool(None))).collect();
+        let values = columns.map(|column| value(column.sql_name)).collect();
         Row { model: Box::new(()), values }
     }
 
@@ -308,8 +362,8 @@ impl dyn AnyEntity + '_ {
     pub(crate) fn event(&self, event: EventType, old: Option<&Row>, new: Option<&Row>) -> EventType {
         let (Some(position), Some(old), Some(new)) = (self.soft_delete(), old, new) else { return event };
         let set = |row: &Row| {
-            let value = &row.values[position];
-            *value != value.as_null() && *value != Value::Bool(Some(false))
+            row.value(position)
+                .is_some_and(|value| *value != value.as_null() && *value != Value::Bool(Some(false)))
         };
         match (set(old), set(new)) {
             (false, true) if event == EventType::Update => EventType::Deletion,
@@ -325,24 +379,25 @@ impl dyn AnyEntity + '_ {
         let relationships = audit.records_relationships();
         let columns = self.model().columns.iter().enumerate();
         let columns = columns.filter(|(_, column)| relationships || !column.relationship);
-        let value = |row: &Row, position: usize| attribute_value(&row.values[position]);
+        let value = |row: &Row, position: usize| row.value(position).map(attribute_value);
         match (old, new) {
             (Some(old), Some(new)) => {
                 let mut any = false;
                 let changes: Changeset = columns
                     .filter(|(_, column)| !column.ignored)
-                    .filter(|(position, _)| !same(&old.values[*position], &new.values[*position]))
+                    .filter(|(position, _)| differs(old.value(*position), new.value(*position)))
                     .filter(|(_, column)| !self.model().junction || !Link::links_by(self, column.sql_name))
                     .inspect(|_| any = true)
                     .filter(|(_, column)| !column.skipped)
                     .map(|(position, column)| {
-                        audit.column_change(column, Some(value(old, position)), Some(value(new, position)))
+                        audit.column_change(column, value(old, position), value(new, position))
                     })
                     .collect();
                 any.then_some(changes)
             }
             (old, new) => {
-                let one = |row: Option<&Row>, position| row.map(|row| value(row, position)).filter(not_null);
+                let one =
+                    |row: Option<&Row>, position| row.and_then(|row| value(row, position)).filter(not_null);
                 let changes =
                     columns.filter(|(_, column)| !column.skipped).filter_map(|(position, column)| {
                         let (old, new) = (one(old, position), one(new, position));
@@ -352,6 +407,11 @@ impl dyn AnyEntity + '_ {
             }
         }
     }
+}
+
+/// Whether a column's two values are known, and not the same.
+pub(crate) fn differs(old: Option<&Value>, new: Option<&Value>) -> bool {
+    matches!((old, new), (Some(old), Some(new)) if !same(old, new))
 }
 
 fn not_null(value: &AttributeValue) -> bool {

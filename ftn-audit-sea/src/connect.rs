@@ -97,6 +97,9 @@ where
     let database = Origin::database(system, namespace.as_deref());
     let outbox = outbox(audit, &connection).await?;
     let shared = Shared::new(audit.clone(), backend, database).with_outbox(outbox);
+    if audit.is_recording() && !connection.is_mock_connection() {
+        shared.catalog.survey(&connection, backend).await;
+    }
     Ok(AuditedConnection::new(connection, shared))
 }
 

@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use ftn_audit::{Attributes, Audit, AuditContext};
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, IsolationLevel,
-    QueryResult, SqliteTransactionMode, Statement, TransactionError, TransactionOptions, TransactionSession,
-    TransactionTrait,
+    QueryResult, SqliteTransactionMode, Statement, StatementBuilder, TransactionError, TransactionOptions,
+    TransactionSession, TransactionTrait,
 };
 
 use crate::{
-    capture::{self, Call, Plan, PlanCache, Reply, Site},
+    capture::{self, Call, Capture, Plan, PlanCache, Reply, Request, Site},
+    catalog::Catalog,
     detached::detached,
     outbox::Outbox,
     probe,
@@ -42,11 +43,13 @@ pub(crate) struct Shared {
     /// Where records are stored with their changes, in outbox delivery.
     pub(crate) outbox: Option<Outbox>,
     plans: PlanCache,
+    pub(crate) catalog: Arc<Catalog>,
 }
 
 impl Shared {
     pub(crate) fn new(audit: Audit, backend: DbBackend, database: Arc<Attributes>) -> Self {
-        Self { audit, backend, database, outbox: None, plans: PlanCache::default() }
+        let plans = PlanCache::default();
+        Self { audit, backend, database, outbox: None, plans, catalog: Arc::default() }
     }
 
     pub(crate) fn with_outbox(self, outbox: Option<Outbox>) -> Self {
@@ -65,6 +68,7 @@ impl Shared {
             database: self.database.clone(),
             context: context.cloned().or_else(AuditContext::current),
             occurred_at: SystemTime::now(),
+            catalog: Some(self.catalog.clone()),
         }
     }
 }
@@ -102,7 +106,7 @@ impl<C> AuditedConnection<C> {
         Self { inner: self.inner.clone(), shared: self.shared.clone(), context: Some(context) }
     }
 
-    fn audited<T: Send + 'static>(&self, inner: T) -> AuditedTransaction<T> {
+    fn audited<T: Send + Sync + 'static>(&self, inner: T) -> AuditedTransaction<T> {
         AuditedTransaction::new(inner, self.shared.clone(), self.context.clone())
     }
 }
@@ -113,7 +117,7 @@ where
     C::Transaction: Sync + 'static,
 {
     /// Runs a statement that stands alone.
-    async fn autocommit(&self, plan: Arc<Plan>, statement: Statement, call: Call) -> Result<Reply, DbErr> {
+    async fn autocommit(&self, plan: Arc<Plan>, request: Request) -> Result<Reply, DbErr> {
         if let Plan::TransactionControl = *plan {
             return Err(capture::transaction_control());
         }
@@ -123,12 +127,15 @@ where
         detached(async move {
             let scope = Scope::new(shared.audit.clone(), shared.backend);
             // In an outbox, row and record need a transaction around them.
-            let alone = capture::answers_everything(&plan) || matches!(*plan, Plan::Unparsed(_));
-            if alone && shared.outbox.is_none() {
-                let reply = capture::run(&connection, &scope, &site, &plan, statement, call).await?;
+            if shared.outbox.is_none()
+                && capture::answers_everything(&connection, &site, &plan, &request).await
+            {
+                let capture = Capture { connection: &connection, scope: &scope, site: &site };
+                let reply = capture::run(&capture, &plan, request).await?;
                 end(&shared.audit, &scope).await;
                 return Ok(reply);
             }
+            let call = request.call;
             let options = TransactionOptions {
                 // The lock before the snapshot: no other writer comes between the old row and the new one.
                 sqlite_transaction_mode: (shared.backend == DbBackend::Sqlite)
@@ -137,7 +144,8 @@ where
             };
             let transaction =
                 connection.begin_with_options(options).await.map_err(|error| call.align(error))?;
-            let reply = capture::run(&transaction, &scope, &site, &plan, statement, call).await;
+            let capture = Capture { connection: &transaction, scope: &scope, site: &site };
+            let reply = capture::run(&capture, &plan, request).await;
             if let Err(error) = reply {
                 // The statement's own error is what the caller wants to see.
                 let _ = transaction.rollback().await;
@@ -212,10 +220,7 @@ macro_rules! connection_trait {
         async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
             match self.shared.plan(&statement.sql) {
                 None => self.observed(self.bare().execute_raw(statement)).await,
-                Some(plan) => match self.captured(plan, statement, Call::Execute).await? {
-                    Reply::Executed(result) => Ok(result),
-                    Reply::One(_) | Reply::All(_) => Err(mismatch()),
-                },
+                Some(plan) => self.captured(plan, Request::raw(statement, Call::Execute)).await?.executed(),
             }
         }
 
@@ -224,10 +229,7 @@ macro_rules! connection_trait {
                 None => self.observed(self.bare().execute_unprepared(sql)).await,
                 Some(plan) => {
                     let statement = Statement::from_string(self.shared.backend, sql);
-                    match self.captured(plan, statement, Call::Unprepared).await? {
-                        Reply::Executed(result) => Ok(result),
-                        Reply::One(_) | Reply::All(_) => Err(mismatch()),
-                    }
+                    self.captured(plan, Request::raw(statement, Call::Unprepared)).await?.executed()
                 }
             }
         }
@@ -235,20 +237,38 @@ macro_rules! connection_trait {
         async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
             match self.shared.plan(&statement.sql) {
                 None => self.observed(self.bare().query_one_raw(statement)).await,
-                Some(plan) => match self.captured(plan, statement, Call::QueryOne).await? {
-                    Reply::One(row) => Ok(row),
-                    Reply::Executed(_) | Reply::All(_) => Err(mismatch()),
-                },
+                Some(plan) => self.captured(plan, Request::raw(statement, Call::QueryOne)).await?.one(),
             }
         }
 
         async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
             match self.shared.plan(&statement.sql) {
                 None => self.observed(self.bare().query_all_raw(statement)).await,
-                Some(plan) => match self.captured(plan, statement, Call::QueryAll).await? {
-                    Reply::All(rows) => Ok(rows),
-                    Reply::Executed(_) | Reply::One(_) => Err(mismatch()),
-                },
+                Some(plan) => self.captured(plan, Request::raw(statement, Call::QueryAll)).await?.all(),
+            }
+        }
+
+        async fn execute<S: StatementBuilder>(&self, statement: &S) -> Result<ExecResult, DbErr> {
+            let built = self.shared.backend.build(statement);
+            match self.shared.plan(&built.sql) {
+                None => self.observed(self.bare().execute_raw(built)).await,
+                Some(plan) => self.captured(plan, Request::built(built, Call::Execute)).await?.executed(),
+            }
+        }
+
+        async fn query_one<S: StatementBuilder>(&self, statement: &S) -> Result<Option<QueryResult>, DbErr> {
+            let built = self.shared.backend.build(statement);
+            match self.shared.plan(&built.sql) {
+                None => self.observed(self.bare().query_one_raw(built)).await,
+                Some(plan) => self.captured(plan, Request::built(built, Call::QueryOne)).await?.one(),
+            }
+        }
+
+        async fn query_all<S: StatementBuilder>(&self, statement: &S) -> Result<Vec<QueryResult>, DbErr> {
+            let built = self.shared.backend.build(statement);
+            match self.shared.plan(&built.sql) {
+                None => self.observed(self.bare().query_all_raw(built)).await,
+                Some(plan) => self.captured(plan, Request::built(built, Call::QueryAll)).await?.all(),
             }
         }
 
@@ -264,10 +284,6 @@ macro_rules! connection_trait {
 }
 pub(crate) use connection_trait;
 
-pub(crate) fn mismatch() -> DbErr {
-    DbErr::Custom("the database answered in another form than it was asked for".to_owned())
-}
-
 impl<C> AuditedConnection<C>
 where
     C: ConnectionTrait + TransactionTrait + Clone + Send + 'static,
@@ -282,13 +298,8 @@ where
         statement
     }
 
-    pub(crate) async fn captured(
-        &self,
-        plan: Arc<Plan>,
-        statement: Statement,
-        call: Call,
-    ) -> Result<Reply, DbErr> {
-        self.autocommit(plan, statement, call).await
+    pub(crate) async fn captured(&self, plan: Arc<Plan>, request: Request) -> Result<Reply, DbErr> {
+        self.autocommit(plan, request).await
     }
 }
 

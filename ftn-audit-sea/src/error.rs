@@ -80,6 +80,15 @@ impl AuditError {
     }
 }
 
+/// A statement that writes several rows of an entity that wants none of those.
+pub(crate) fn refused_bulk(model: &ftn_audit::ModelInfo) -> DbErr {
+    DbErr::Custom(format!(
+        "`{}` is `#[audit(bulk = \"refuse\")]`, and this statement would write several of its rows: write them one by \
+         one, or through `inner()`",
+        model.name
+    ))
+}
+
 fn sqlx(error: &DbErr) -> Option<&SqlxError> {
     match error {
         DbErr::Exec(RuntimeErr::SqlxError(error))
@@ -119,6 +128,13 @@ pub(crate) fn is_unreadable_row(error: &DbErr) -> bool {
         )
     });
     unreadable || !matches!(error, DbErr::Exec(_) | DbErr::Query(_) | DbErr::Conn(_))
+}
+
+/// Whether the database says that the schema, or what this session may do with it, is not what it was.
+pub(crate) fn says_schema_moved(error: &DbErr) -> bool {
+    let state = sql_state(error).unwrap_or_default();
+    // Undefined or denied; features that a table does not have; SQLite's one code for all of these.
+    state.starts_with("42") || state.starts_with("0A") || state == "1"
 }
 
 /// SQLite's "database is locked", after the time that the caller is willing to wait.

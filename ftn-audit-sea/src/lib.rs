@@ -41,6 +41,7 @@
 mod auditable;
 mod backend;
 mod capture;
+mod catalog;
 mod connect;
 mod connection;
 mod detached;
@@ -95,7 +96,7 @@ pub mod private {
     pub use ftn_audit::{
         Change, Formatted, HiddenValues, ModelInfo, Subject,
         formatter::{AnnotatedFormatter, FormatterDefault, FormatterRegistration, FunctionFormatter, Rule},
-        model::{ColumnName, OnFailure, Treatment},
+        model::{Bulk, ColumnName, OnFailure, Treatment},
     };
     pub use inventory;
     pub use sea_orm;

@@ -11,7 +11,7 @@ use sea_orm::{
 use crate::{
     auditable::{AnyEntity, Auditable, Row},
     registry::registry,
-    value::attribute_value,
+    value::{attribute_value, plain_text},
 };
 
 /// One relation on the allow-list, seen from its owner's side.
@@ -170,6 +170,10 @@ impl Link {
             let mut owners: BTreeMap<String, LinkedKeys> = BTreeMap::new();
             for row in rows {
                 let owner = values(junction, row, &link.owner_columns);
+                // A column that cannot be read leaves nothing to name the owner by.
+                if owner.len() < link.owner_columns.len() {
+                    continue;
+                }
                 let linked = owners.entry(plain_text(&owner)).or_insert_with(|| LinkedKeys {
                     link,
                     action,
@@ -204,10 +208,10 @@ impl Link {
         let target = registry()
             .table(None, &self.target)
             .filter(|target| target.keys().len() == self.target_columns.len());
-        let columns = self.target_columns.iter().filter_map(|name| position(junction, name)).enumerate();
+        let columns = self.target_columns.iter().filter_map(|name| junction.position(name)).enumerate();
         let mut parts: Vec<_> = columns
             .map(|(index, position)| {
-                let value = attribute_value(&row.values[position]);
+                let value = row.value(position).map_or(AttributeValue::Null, attribute_value);
                 let own = &junction.model().columns[position];
                 let column = match target.map(|target| &target.model().columns[target.keys()[index]]) {
                     Some(column) if !own.is_hidden() => column,
@@ -226,19 +230,6 @@ impl Link {
     }
 }
 
-/// What tells owners apart, also those whose keys records do not show.
-fn plain_text(key: &[Value]) -> String {
-    key.iter().map(|value| attribute_value(value).to_string()).collect::<Vec<_>>().join(",")
-}
-
-fn position(entity: &dyn AnyEntity, column: &str) -> Option<usize> {
-    entity.model().columns.iter().position(|known| known.sql_name == column)
-}
-
 fn values(junction: &'static dyn AnyEntity, row: &Row, columns: &[String]) -> Vec<Value> {
-    columns
-        .iter()
-        .filter_map(|name| position(junction, name))
-        .map(|position| row.values[position].clone())
-        .collect()
+    columns.iter().filter_map(|name| row.value(junction.position(name)?).cloned()).collect()
 }

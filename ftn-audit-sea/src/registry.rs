@@ -71,6 +71,14 @@ impl Registry {
             .unwrap_or(entity)
     }
 
+    /// The entities that records of their tables follow.
+    pub(crate) fn entities(&self) -> impl Iterator<Item = &'static dyn AnyEntity> {
+        self.tables.values().flatten().copied().filter(|entity| {
+            let model = entity.model();
+            self.table(model.schema, model.table).is_some_and(|leading| std::ptr::eq(leading.model(), model))
+        })
+    }
+
     pub(crate) fn links(&self, junction: &str) -> &[Link] {
         self.links.get(junction).map_or(&[], Vec::as_slice)
     }

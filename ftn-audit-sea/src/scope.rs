@@ -6,19 +6,14 @@
 use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
 };
 
 use ftn_audit::{Audit, AuditRecord};
-use sea_orm::{DbBackend, DbErr, Value};
+use sea_orm::{DbBackend, DbErr};
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-use crate::{
-    auditable::{AnyEntity, Row},
-    capture::LinkEvent,
-    error::sql_state,
-};
+use crate::{capture::LinkEvent, error::sql_state};
 
 type Callback = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -27,20 +22,6 @@ pub(crate) enum Entry {
     Record(Box<AuditRecord>),
     /// Kept apart until hand-over, where adjacent ones become one record.
     Link(LinkEvent),
-    /// A statement whose caller gave it up before its end was seen.
-    Interrupted(Interrupted),
-}
-
-/// What has to be found out before the commit about a statement that was given up.
-pub(crate) struct Interrupted {
-    pub(crate) entity: &'static dyn AnyEntity,
-    pub(crate) operation: &'static str,
-    /// The statement without literals.
-    pub(crate) fingerprint: Arc<str>,
-    pub(crate) occurred_at: SystemTime,
-    /// The rows before the statement, by key; none for an insert, whose rows nobody can name.
-    pub(crate) before: Vec<(Vec<Value>, Row)>,
-    pub(crate) context: Option<ftn_audit::AuditContext>,
 }
 
 #[derive(Default)]
@@ -240,16 +221,6 @@ impl Scope {
             committed.stored += frame.spilled;
         }
         committed
-    }
-
-    /// Whether there are statements that were given up.
-    pub(crate) fn has_interrupted(&self) -> bool {
-        let state = self.state();
-        state
-            .frames
-            .iter()
-            .flat_map(|frame| &frame.entries)
-            .any(|entry| matches!(entry, Entry::Interrupted(_)))
     }
 
     /// How many frames there are.

@@ -10,8 +10,8 @@ use futures_util::Stream;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, StreamTrait, TransactionTrait};
 
 use crate::{
-    capture::{Call, Reply},
-    connection::{AuditedConnection, mismatch},
+    capture::{Call, Reply, Request},
+    connection::AuditedConnection,
     scope::Doubt,
     transaction::AuditedTransaction,
 };
@@ -48,10 +48,7 @@ impl<S: Stream<Item = Result<QueryResult, DbErr>>> Stream for AuditedStream<'_, 
 type Opening<'a, S> = Pin<Box<dyn Future<Output = Result<AuditedStream<'a, S>, DbErr>> + Send + 'a>>;
 
 fn fetched<'a, S>(reply: Reply) -> Result<AuditedStream<'a, S>, DbErr> {
-    match reply {
-        Reply::All(rows) => Ok(AuditedStream(Rows::Fetched(rows.into_iter()))),
-        Reply::Executed(_) | Reply::One(_) => Err(mismatch()),
-    }
+    Ok(AuditedStream(Rows::Fetched(reply.all()?.into_iter())))
 }
 
 macro_rules! stream_trait {
@@ -68,7 +65,9 @@ macro_rules! stream_trait {
         fn stream_raw<'a>(&'a self, statement: Statement) -> Opening<'a, $inner::Stream<'a>> {
             Box::pin(async move {
                 match self.shared().plan(&statement.sql) {
-                    Some(plan) => fetched(self.captured(plan, statement, Call::QueryAll).await?),
+                    Some(plan) => {
+                        fetched(self.captured(plan, Request::raw(statement, Call::QueryAll)).await?)
+                    }
                     None => {
                         let (stream, doubt) = self.open(statement).await?;
                         Ok(AuditedStream(Rows::Live(Box::pin(stream), doubt)))

@@ -7,12 +7,13 @@ use ftn_audit::{Audit, AuditContext};
 use futures_util::FutureExt;
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, IsolationLevel,
-    QueryResult, Statement, TransactionError, TransactionOptions, TransactionSession, TransactionTrait,
+    QueryResult, Statement, StatementBuilder, TransactionError, TransactionOptions, TransactionSession,
+    TransactionTrait,
 };
 
 use crate::{
-    capture::{self, Call, Plan, Reply},
-    connection::{Shared, connection_trait, mismatch},
+    capture::{self, Call, Capture, Plan, Reply, Request},
+    connection::{Shared, connection_trait},
     detached::{carried, detached},
     error::is_answer_of_the_database,
     outbox, probe,
@@ -36,18 +37,18 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-pub struct AuditedTransaction<T: Send + 'static = DatabaseTransaction> {
-    /// `None` only while the object is being used up.
-    inner: Option<T>,
+pub struct AuditedTransaction<T: Send + Sync + 'static = DatabaseTransaction> {
+    /// `None` only while the object is being used up. Shared with a statement on its way, which has the turn.
+    inner: Option<Arc<T>>,
     shared: Arc<Shared>,
     context: Option<AuditContext>,
     scope: Arc<Scope>,
 }
 
-impl<T: Send + 'static> AuditedTransaction<T> {
+impl<T: Send + Sync + 'static> AuditedTransaction<T> {
     pub(crate) fn new(inner: T, shared: Arc<Shared>, context: Option<AuditContext>) -> Self {
         let scope = Arc::new(Scope::new(shared.audit.clone(), shared.backend));
-        Self { inner: Some(inner), shared, context, scope }
+        Self { inner: Some(Arc::new(inner)), shared, context, scope }
     }
 
     /// The transaction itself: what goes through it is not audited.
@@ -89,7 +90,7 @@ impl<T: Send + 'static> AuditedTransaction<T> {
         let inner = self.observed(begin).await?;
         self.scope.begin();
         Ok(Self {
-            inner: Some(inner),
+            inner: Some(Arc::new(inner)),
             shared: self.shared.clone(),
             context: self.context.clone(),
             scope: self.scope.clone(),
@@ -112,20 +113,29 @@ impl<T: Send + 'static> AuditedTransaction<T> {
 }
 
 impl<T: ConnectionTrait + Send + 'static> AuditedTransaction<T> {
-    pub(crate) async fn captured(
-        &self,
-        plan: Arc<Plan>,
-        statement: Statement,
-        call: Call,
-    ) -> Result<Reply, DbErr> {
-        let _turn = self.scope.turn().await;
-        let site = self.shared.site(self.context.as_ref());
-        // A statement that was given up may have touched the rows that this one will.
-        capture::resolve(self.bare(), &self.scope, &site).await;
-        let reply = capture::run(self.bare(), &self.scope, &site, &plan, statement, call).await?;
-        outbox::spill(self.bare(), &self.scope, &self.shared).await?;
-        Ok(reply)
+    /// Runs a statement and its capture to their end, also when the caller gives them up on the way.
+    pub(crate) async fn captured(&self, plan: Arc<Plan>, request: Request) -> Result<Reply, DbErr> {
+        let turn = self.scope.turn().await;
+        let Some(connection) = self.inner.clone() else { return Err(busy()) };
+        let (scope, site) = (self.scope.clone(), self.shared.site(self.context.as_ref()));
+        let shared = self.shared.clone();
+        detached(async move {
+            let capture = Capture { connection: &*connection, scope: &scope, site: &site };
+            let reply = match capture::run(&capture, &plan, request).await {
+                Ok(reply) => outbox::spill(&*connection, &scope, &shared).await.map(|()| reply),
+                failed => failed,
+            };
+            // Whoever has the turn next may want the connection for itself alone.
+            drop(connection);
+            drop(turn);
+            reply
+        })
+        .await
     }
+}
+
+fn busy() -> DbErr {
+    DbErr::Custom("the transaction's connection is still in use".to_owned())
 }
 
 impl<T> AuditedTransaction<T>
@@ -140,7 +150,7 @@ where
     pub async fn commit(mut self) -> Result<(), DbErr> {
         // Waited for here, so that a caller that gives up before the commit is sent has not asked for it.
         let turn = self.scope.turn().await;
-        let Some(inner) = self.inner.take() else { return Ok(()) };
+        let Some(inner) = self.inner.take().and_then(Arc::into_inner) else { return Err(busy()) };
         let (scope, shared) = (self.scope.clone(), self.shared.clone());
         detached(async move { commit(inner, &scope, &shared, turn).await }).await
     }
@@ -152,7 +162,7 @@ where
     /// Those of the bare rollback; the records are discarded in any case.
     pub async fn rollback(mut self) -> Result<(), DbErr> {
         let turn = self.scope.turn().await;
-        let Some(inner) = self.inner.take() else { return Ok(()) };
+        let Some(inner) = self.inner.take().and_then(Arc::into_inner) else { return Err(busy()) };
         // Also when this future is dropped on the way: SeaORM then rolls back on its own.
         let discarding = Discarding(self.scope.clone());
         let rolled_back = inner.rollback().await;
@@ -240,8 +250,6 @@ pub(crate) async fn commit<T>(inner: T, scope: &Scope, shared: &Shared, turn: Tu
 where
     T: ConnectionTrait + TransactionSession,
 {
-    let site = shared.site(None);
-    capture::resolve(&inner, scope, &site).await;
     if scope.is_nested() {
         let released = inner.commit().await;
         match &released {
@@ -305,7 +313,7 @@ pub(crate) async fn end(audit: &Audit, scope: &Scope) {
 ///
 /// SeaORM panics when a transaction is dropped while its connection is busy, as it is when a commit goes on that a
 /// caller has given up. So this waits for its turn, in a task where it has to.
-impl<T: Send + 'static> Drop for AuditedTransaction<T> {
+impl<T: Send + Sync + 'static> Drop for AuditedTransaction<T> {
     fn drop(&mut self) {
         let Some(inner) = self.inner.take() else { return };
         let (scope, audit) = (self.scope.clone(), self.shared.audit.clone());
@@ -326,7 +334,7 @@ impl<T: Send + 'static> Drop for AuditedTransaction<T> {
     }
 }
 
-impl<T: Send + 'static> std::fmt::Debug for AuditedTransaction<T> {
+impl<T: Send + Sync + 'static> std::fmt::Debug for AuditedTransaction<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AuditedTransaction").finish_non_exhaustive()
     }

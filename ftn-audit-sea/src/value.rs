@@ -4,8 +4,8 @@ use ftn_audit::{AttributeValue, HiddenValues};
 #[cfg(feature = "with-chrono")]
 use sea_orm::sea_query::value::prelude::chrono::{DateTime, TimeZone, Timelike};
 use sea_orm::{
-    Value,
-    sea_query::{OptionEnum, PostgresQueryBuilder, QueryBuilder},
+    ColumnType, QueryResult, TryGetable, Value,
+    sea_query::{Nullable, OptionEnum, PostgresQueryBuilder, QueryBuilder},
 };
 
 /// A column's value as a record carries it. What has no native form becomes text in the form that the value's own
@@ -163,6 +163,55 @@ fn sql_literal(value: &Value) -> String {
         Some(inner) => inner.replace("''", "'"),
         None => literal,
     }
+}
+
+/// A column's value out of a row, by the type that the entity declares; `None` where it is not readable as that.
+pub(crate) fn column_value(row: &QueryResult, name: &str, column: &ColumnType) -> Option<Value> {
+    fn get<T: TryGetable + Into<Value> + Nullable>(row: &QueryResult, name: &str) -> Option<Value> {
+        let value = row.try_get::<Option<T>>("", name).ok()?;
+        Some(value.map_or_else(T::null, Into::into))
+    }
+    match column {
+        ColumnType::Char(_)
+        | ColumnType::String(_)
+        | ColumnType::Text
+        | ColumnType::Enum { .. }
+        | ColumnType::Custom(_) => get::<String>(row, name),
+        ColumnType::TinyInteger => get::<i8>(row, name),
+        ColumnType::SmallInteger => get::<i16>(row, name),
+        ColumnType::Integer => get::<i32>(row, name),
+        ColumnType::BigInteger => get::<i64>(row, name),
+        ColumnType::TinyUnsigned => get::<u8>(row, name),
+        ColumnType::SmallUnsigned => get::<u16>(row, name),
+        ColumnType::Unsigned => get::<u32>(row, name),
+        ColumnType::BigUnsigned => get::<u64>(row, name),
+        ColumnType::Float => get::<f32>(row, name),
+        ColumnType::Double => get::<f64>(row, name),
+        ColumnType::Boolean => get::<bool>(row, name),
+        ColumnType::Binary(_) | ColumnType::VarBinary(_) | ColumnType::Blob => get::<Vec<u8>>(row, name),
+        #[cfg(feature = "with-rust_decimal")]
+        ColumnType::Decimal(_) | ColumnType::Money(_) => get::<sea_orm::prelude::Decimal>(row, name),
+        #[cfg(feature = "with-json")]
+        ColumnType::Json | ColumnType::JsonBinary => get::<sea_orm::JsonValue>(row, name),
+        #[cfg(feature = "with-uuid")]
+        ColumnType::Uuid => get::<sea_orm::prelude::Uuid>(row, name),
+        #[cfg(feature = "with-chrono")]
+        ColumnType::Date => get::<sea_orm::prelude::ChronoDate>(row, name),
+        #[cfg(feature = "with-chrono")]
+        ColumnType::Time => get::<sea_orm::prelude::ChronoTime>(row, name),
+        #[cfg(feature = "with-chrono")]
+        ColumnType::DateTime => get::<sea_orm::prelude::ChronoDateTime>(row, name),
+        #[cfg(feature = "with-chrono")]
+        ColumnType::Timestamp | ColumnType::TimestampWithTimeZone => {
+            get::<sea_orm::prelude::ChronoDateTimeUtc>(row, name)
+        }
+        _ => None,
+    }
+}
+
+/// What tells keys apart, also those that records do not show.
+pub(crate) fn plain_text(key: &[Value]) -> String {
+    key.iter().map(|value| attribute_value(value).to_string()).collect::<Vec<_>>().join(",")
 }
 
 /// Whether two stored values are the same; two floats that are not a number are.

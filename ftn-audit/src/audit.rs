@@ -20,7 +20,7 @@ use crate::{
     hidden::blank_formatted,
     layout::Layout,
     metrics::Metrics,
-    model::{MASK, OnFailure},
+    model::{Bulk, MASK, OnFailure},
     outbox::Outbox,
     record::Place,
     sink::{ServiceInfo, Sink},
@@ -130,6 +130,11 @@ impl Audit {
     /// For capture: whether foreign keys are in changesets.
     pub fn records_relationships(&self) -> bool {
         self.0.as_ref().is_some_and(|inner| inner.switches.relationships)
+    }
+
+    /// For capture: the most rows of one statement that become an event each.
+    pub fn bulk_rows(&self) -> usize {
+        self.0.as_ref().map_or(0, |inner| inner.switches.bulk_rows)
     }
 
     /// Whether two handles are the same pipeline.
@@ -396,6 +401,9 @@ fn describe_model(model: &ModelInfo) -> String {
     }
     if let Some(on_failure) = model.on_failure {
         let _ = write!(line, " on_failure {}", on_failure.as_str());
+    }
+    if model.bulk != Bulk::Rows {
+        let _ = write!(line, " bulk {}", model.bulk.as_str());
     }
     for column in &model.columns {
         let how = match column {

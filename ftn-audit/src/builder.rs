@@ -31,7 +31,7 @@ use crate::{
 /// | `AUTO_DISCOVER_FORMATTERS` | true, false | [`auto_discover_formatters`](Self::auto_discover_formatters) |
 /// | `HOOKS`, or `AUTO_CONNECT_SIGNALS` as the Python library has it | true, false | [`hooks`](Self::hooks) |
 /// | `ENCODING` | flat, nested, json, seed | [`encoding`](Self::encoding) |
-/// | `MAX_ATTRIBUTES`, `RECORD_BYTES` | from 1 | [`max_attributes`](Self::max_attributes), [`record_bytes`](Self::record_bytes) |
+/// | `MAX_ATTRIBUTES`, `RECORD_BYTES`, `BULK_ROWS` | from 1 | [`max_attributes`](Self::max_attributes), [`record_bytes`](Self::record_bytes), [`bulk_rows`](Self::bulk_rows) |
 /// | `ACTOR_FIELDS` | of id, email, name, separated by commas; none | [`actor_fields`](Self::actor_fields) |
 /// | `HASH_KEY` | `id:secret`, several separated by commas | [`hash_key`](Self::hash_key) |
 /// | `CHANGESET_CHECK_RELATIONSHIP` | true, false | [`changeset_relationships`](Self::changeset_relationships) |
@@ -74,6 +74,8 @@ pub(crate) struct Switches {
     pub(crate) relationships: bool,
     /// How many bytes the texts of a record may have together.
     pub(crate) record_bytes: usize,
+    /// How many rows of one statement become an event each.
+    pub(crate) bulk_rows: usize,
     /// What hashed columns are hashed with.
     pub(crate) keys: HashKeys,
 }
@@ -94,6 +96,7 @@ impl Audit {
                 hooks: true,
                 relationships: true,
                 record_bytes: 64 * 1024,
+                bulk_rows: 10_000,
                 keys: HashKeys::default(),
             },
             layout: Layout::default(),
@@ -194,6 +197,13 @@ impl AuditBuilder {
         self
     }
 
+    /// The most rows of one statement that become an event each, at least 1; 10,000 by default. A statement that writes
+    /// more becomes one summary, as with `#[audit(bulk = "summary")]`.
+    pub fn bulk_rows(mut self, most: usize) -> Self {
+        self.switches.bulk_rows = most.max(1);
+        self
+    }
+
     /// What of a user leaves with a record; id, e-mail and name by default.
     pub fn actor_fields(mut self, fields: impl IntoIterator<Item = ActorField>) -> Self {
         self.layout.actor_fields = fields.into_iter().collect();
@@ -252,6 +262,9 @@ impl AuditBuilder {
         environment.layout(&mut self.layout);
         if let Some(bytes) = environment.number("RECORD_BYTES") {
             self.switches.record_bytes = bytes;
+        }
+        if let Some(rows) = environment.number("BULK_ROWS") {
+            self.switches.bulk_rows = rows;
         }
         let (keys, problems) =
             HashKeys::new(std::mem::take(&mut self.hash_keys), environment.find("HASH_KEY"));

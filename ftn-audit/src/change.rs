@@ -190,16 +190,34 @@ pub struct Marks {
     pub old_unconfirmed: bool,
     /// Whether the commit took place is not known.
     pub commit_unconfirmed: bool,
-    /// The caller gave up the statement before its end was seen.
-    pub interrupted: bool,
     /// The statement without literals, where nothing else tells what happened.
     pub statement: Option<String>,
+    /// The record of the change that made the database do this one, by a foreign key.
+    pub cause: Option<uuid::Uuid>,
+    /// The columns that could not be read.
+    pub columns_left_out: Vec<&'static str>,
+    /// One event stands for several rows: how many, and some of their keys.
+    pub bulk: Option<BulkRows>,
+    /// How many more rows the statement touched than could be told.
+    pub rows_untold: u64,
+}
+
+/// The rows that one event stands for.
+#[derive(Clone, Debug, Default)]
+pub struct BulkRows {
+    /// How many, as the database counted them.
+    pub count: u64,
+    /// The first keys, at most [`MAX_LINK_KEYS`].
+    pub keys: Vec<AttributeValue>,
 }
 
 impl ChangeFacts {
     /// The description of the generic formatter.
     pub fn default_description(&self) -> String {
         let (model, pk) = (&self.model.name, &self.pk);
+        if let Some(bulk) = &self.marks.bulk {
+            return format!("{} of {} rows of {model}", self.event.as_str(), bulk.count);
+        }
         match (&self.event, &self.link) {
             (EventType::Creation, _) => format!("Created {model} #{pk}"),
             (EventType::Update, _) => {
@@ -261,11 +279,27 @@ impl ChangeFacts {
         if marks.commit_unconfirmed {
             attributes.set(names::COMMIT_CONFIRMED, false);
         }
-        if marks.interrupted {
-            attributes.set(names::INTERRUPTED, true);
-        }
         if let Some(statement) = &marks.statement {
             attributes.set(names::STATEMENT, statement.as_str());
+        }
+        if let Some(cause) = &marks.cause {
+            attributes.set(names::CAUSE, cause.to_string());
+        }
+        if !marks.columns_left_out.is_empty() {
+            let columns = marks.columns_left_out.iter().map(|column| AttributeValue::from(*column));
+            attributes.set(names::COLUMNS_LEFT_OUT, columns.collect::<Vec<_>>());
+        }
+        if let Some(bulk) = &marks.bulk {
+            attributes.set(names::ROWS, bulk.count);
+            if !bulk.keys.is_empty() {
+                attributes.set(names::PK_SET, bulk.keys.clone());
+            }
+            if bulk.count > bulk.keys.len() as u64 {
+                attributes.set(names::PK_SET_TRUNCATED, true);
+            }
+        }
+        if marks.rows_untold > 0 {
+            attributes.set(names::ROWS_UNTOLD, marks.rows_untold);
         }
     }
 }

@@ -16,6 +16,8 @@ pub enum EventType {
     Creation,
     /// A row was changed.
     Update,
+    /// A row was inserted or updated, and which of them could not be told.
+    Upsert,
     /// A row was deleted, or marked as deleted in its entity's `soft_delete` column.
     Deletion,
     /// A row that its entity's `soft_delete` column had marked as deleted is there again.
@@ -30,9 +32,10 @@ pub enum EventType {
 
 impl EventType {
     /// Those for which a formatter can be meant.
-    pub(crate) const OF_ROWS: [Self; 6] = [
+    pub(crate) const OF_ROWS: [Self; 7] = [
         Self::Creation,
         Self::Update,
+        Self::Upsert,
         Self::Deletion,
         Self::Restoration,
         Self::CollectionUpdate,
@@ -44,6 +47,7 @@ impl EventType {
         match self {
             Self::Creation => "creation",
             Self::Update => "update",
+            Self::Upsert => "upsert",
             Self::Deletion => "deletion",
             Self::Restoration => "restoration",
             Self::CollectionUpdate => "collection_update",

@@ -108,6 +108,29 @@ impl OnFailure {
     }
 }
 
+/// What a statement that writes several rows of a model becomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bulk {
+    /// An event a row.
+    #[default]
+    Rows,
+    /// One event for all: how many rows, which keys, and the statement without its values.
+    Summary,
+    /// Nothing: the statement is refused, and the rows stay as they are.
+    Refuse,
+}
+
+impl Bulk {
+    /// As `#[audit(bulk = "..")]` says it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rows => "rows",
+            Self::Summary => "summary",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
 /// An audited model: what start-up checks, and what every change of it refers to.
 pub struct ModelInfo {
     /// The model's name in records.
@@ -126,6 +149,8 @@ pub struct ModelInfo {
     pub soft_delete: Option<&'static str>,
     /// What becomes of a write whose record cannot be stored, where the entity says so.
     pub on_failure: Option<OnFailure>,
+    /// What becomes of a statement that writes several rows.
+    pub bulk: Bulk,
     /// The Rust type of a row.
     pub row: TypeId,
     /// Where the entity is defined.

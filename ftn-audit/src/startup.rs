@@ -293,6 +293,7 @@ mod tests {
             primary: false,
             soft_delete: None,
             on_failure: None,
+            bulk: crate::model::Bulk::Rows,
             row: std::any::TypeId::of::<()>(),
             file: "item.rs",
             line: 7,

@@ -1,6 +1,9 @@
 //! What a user of the library sees, theme by theme, on real databases.
 
 mod agreement;
+mod bulk;
+mod cascades;
+mod catalog;
 mod checklist;
 mod context;
 mod database;
@@ -22,3 +25,4 @@ mod shapes;
 mod statements;
 mod transactions;
 mod values;
+mod writes;

@@ -128,12 +128,7 @@ async fn a_cascade_tells_of_every_row(database: &TestDatabase) {
 async fn inserts_of_several_rows(database: &TestDatabase) {
     let tags = ["a", "b", "c"].map(|name| tag::ActiveModel { name: Set(name.into()), ..Default::default() });
     tag::Entity::insert_many(tags).exec(&database.db).await.unwrap();
-    let records = database.take();
-    match database.kind {
-        // Generated keys of several rows are not told there.
-        Kind::MariaDb => assert_eq!(brief(&records), ["unparsed_write Tag "]),
-        _ => assert!(matches!(records.len(), 1 | 3), "{records:#?}"),
-    }
+    assert_eq!(brief(&database.take()), ["creation Tag 1", "creation Tag 2", "creation Tag 3"]);
     let stocks = [1, 2].map(|slot| stock::ActiveModel {
         shelf: Set("A".into()),
         slot: Set(slot),
@@ -159,39 +154,43 @@ async fn writes_that_are_not_taken_apart(database: &TestDatabase) {
     for name in ["Tea", "Mate", "Milk"] {
         stored_item(database, name).await;
     }
-    item::Entity::update_many()
-        .col_expr(item::Column::Name, Expr::value("4711"))
-        .filter(item::Column::Id.gt(1))
-        .exec(db)
-        .await
-        .unwrap();
-    assert!(unparsed(database).starts_with("UPDATE"), "update_many");
-    for text in [
-        "UPDATE item SET name = '4711' WHERE id = 1",
-        "/* 4711 */ UPDATE item SET name = '4711' -- 4711",
-        "update item set price = 4711, name = concat('47', '11')",
+    let mut texts = vec![
         "WITH named AS (SELECT 1 AS id) UPDATE item SET name = '4711' WHERE id IN (SELECT id FROM named)",
-        "DELETE FROM item WHERE name = '4711' AND id > 1",
-    ] {
-        if database.kind == Kind::MariaDb && text.starts_with("WITH") {
-            continue;
+        "INSERT INTO item (name, price) SELECT '4711', price /* 4711 */ FROM item WHERE id = 1 -- 4711",
+    ];
+    match database.kind {
+        Kind::Sqlite => texts.extend([
+            "UPDATE OR REPLACE item SET name = '4711' WHERE id = 1",
+            "UPDATE item SET name = t.name FROM (SELECT '4711' AS name) AS t",
+        ]),
+        Kind::MariaDb => {
+            texts.remove(0);
+            texts.extend([
+                "UPDATE item, label SET item.name = '4711' WHERE item.id = 1",
+                "UPDATE LOW_PRIORITY item SET name = '4711'",
+                "UPDATE IGNORE item SET name = '4711' WHERE id = 1",
+                "DELETE QUICK FROM item WHERE name = '4711' AND id > 3",
+                "UPDATE item SET name = '4711' WHERE id = (@x := 1)",
+            ]);
+            label::ActiveModel { name: Set("x".into()), ..Default::default() }
+                .insert(&database.bare)
+                .await
+                .unwrap();
         }
-        db.execute_unprepared(text).await.unwrap();
+        Kind::Postgres => texts.push("UPDATE ONLY item SET name = '4711' WHERE id = 1"),
+    }
+    for text in texts {
+        let txn = db.begin().await.unwrap();
+        txn.execute_raw(sql(&txn, text)).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+        txn.commit().await.unwrap();
         let fingerprint = unparsed(database);
         assert!(!fingerprint.contains("47"), "{fingerprint}");
-        let txn = db.begin().await.unwrap();
-        txn.execute_raw(sql(&txn, &text.replace("id > 1", "id > 0"))).await.unwrap();
-        txn.commit().await.unwrap();
-        unparsed(database);
     }
     stored_item(database, "Tea").await;
-    match database.kind {
-        Kind::Sqlite => db.execute_unprepared("DELETE FROM item").await.unwrap(),
-        _ => {
-            database.bare.execute_unprepared("DROP TABLE item_tag, item_label").await.unwrap();
-            db.execute_unprepared("TRUNCATE TABLE item").await.unwrap()
-        }
-    };
+    database.bare.execute_unprepared("DROP TABLE item_tag").await.unwrap();
+    database.bare.execute_unprepared("DROP TABLE item_label").await.unwrap();
+    let emptied = if database.kind == Kind::Sqlite { "DROP TABLE item" } else { "TRUNCATE TABLE item" };
+    db.execute_unprepared(emptied).await.unwrap();
     unparsed(database);
 }
 
@@ -259,7 +258,7 @@ async fn writes_that_answer_with_rows(database: &TestDatabase) {
     db.query_one_raw(parameter("DELETE FROM item WHERE id = $1", vec![4711.into()])).await.unwrap();
     database.silent();
     db.query_all_raw(sql(db, "UPDATE item SET name = 'x' WHERE id > 0")).await.unwrap();
-    unparsed(database);
+    assert_eq!(titles(&database.one()), ("Milk".to_owned(), "x".to_owned()));
     db.query_one_raw(parameter("DELETE FROM item WHERE id = $1", vec![item.id.into()])).await.unwrap();
     assert_eq!(brief(&database.take()), ["deletion Item 1"]);
     if database.kind == Kind::MariaDb {
@@ -293,13 +292,13 @@ async fn streams(database: &TestDatabase) {
     txn.commit().await.unwrap();
     database.silent();
     let write = sql(db, "UPDATE item SET name = 'x' WHERE id > 0");
-    let rows: Vec<_> = db.stream_raw(write.clone()).await.unwrap().try_collect().await.unwrap();
+    let rows: Vec<_> = db.stream_raw(write).await.unwrap().try_collect().await.unwrap();
     assert!(rows.is_empty());
-    unparsed(database);
+    assert_eq!(brief(&database.take()), ["update Item 1", "update Item 2"]);
     let txn = db.begin().await.unwrap();
-    drop(txn.stream_raw(write).await.unwrap());
+    drop(txn.stream_raw(sql(db, "UPDATE item SET name = 'y'")).await.unwrap());
     txn.commit().await.unwrap();
-    unparsed(database);
+    assert_eq!(brief(&database.take()), ["update Item 1", "update Item 2"]);
 }
 
 async fn transaction_control_is_refused(database: &TestDatabase) {
@@ -379,10 +378,9 @@ async fn writes_of_postgres_alone(database: &TestDatabase) {
         merge,
         "WITH changed AS (UPDATE item SET name = '4711' RETURNING id) SELECT count(*) FROM changed",
         "UPDATE item SET name = t.name FROM (VALUES ('4711')) AS t (name)",
-        "INSERT INTO item (id, name, price) VALUES (1, '4711', 1) ON CONFLICT (id) DO UPDATE SET name = 'x'",
         "EXPLAIN ANALYZE UPDATE item SET name = '4711'",
         "EXPLAIN (ANALYZE, COSTS OFF) UPDATE item SET name = '4711'",
-        "UPDATE item SET name = E'4711', internal = $$4711$$",
+        "UPDATE item SET name = E'4711', internal = $$4711$$ WHERE setseed(0.5) IS NOT NULL",
     ] {
         db.execute_unprepared(text).await.unwrap_or_else(|error| panic!("{text}: {error}"));
         let fingerprint = unparsed(database);

@@ -63,6 +63,7 @@ pub(crate) struct OnStruct {
     pub(crate) soft_delete: Option<LitStr>,
     pub(crate) own_hooks: Option<OwnHooks>,
     pub(crate) on_failure: Option<OnFailure>,
+    pub(crate) bulk: Option<Bulk>,
     /// `at` is the field as the list names it.
     pub(crate) columns: Vec<Said<ColumnWord>>,
     pub(crate) links: Vec<Said<ListedLink>>,
@@ -79,6 +80,13 @@ pub(crate) struct OwnHooks {
 pub(crate) enum OnFailure {
     Block,
     BestEffort,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Bulk {
+    Rows,
+    Summary,
+    Refuse,
 }
 
 /// `link(field = "tags", to = super::tag::Entity)`.
@@ -104,7 +112,7 @@ const ON_FIELD: [(&str, &str); 7] = [
     ("link", "link"),
 ];
 
-const ON_STRUCT: [(&str, &str); 14] = [
+const ON_STRUCT: [(&str, &str); 15] = [
     ("name", "name = \"..\""),
     ("junction", "junction"),
     ("primary", "primary"),
@@ -112,6 +120,7 @@ const ON_STRUCT: [(&str, &str); 14] = [
     ("soft_delete", "soft_delete = \"..\""),
     ("own_hooks", "own_hooks"),
     ("on_failure", "on_failure = \"..\""),
+    ("bulk", "bulk = \"..\""),
     ("mask", "mask(..)"),
     ("hash", "hash(..)"),
     ("skip", "skip(..)"),
@@ -138,7 +147,7 @@ fn field_word(word: &Word) -> Result<FieldWord> {
     match name.as_str() {
         "name" => Ok(FieldWord::Column(ColumnWord::Name(word.label("\"title\"")?))),
         "link" => word.bare().map(|()| FieldWord::Link),
-        "junction" | "primary" | "columns" | "soft_delete" | "own_hooks" | "on_failure" => {
+        "junction" | "primary" | "columns" | "soft_delete" | "own_hooks" | "on_failure" | "bulk" => {
             Err(word.wrong(format_args!("`{name}` is about the entity; put it on the struct")))
         }
         "rename" => Err(word.wrong("`rename` is for the struct; on a field write `name = \"..\"`")),
@@ -176,6 +185,8 @@ pub(crate) fn on_struct(words: &[Word], errors: &mut Errors) -> OnStruct {
             "own_hooks" => said.own_hooks = Some(own_hooks(word, errors)),
             "on_failure" if said.on_failure.is_some() => errors.push(twice(&word.ident)),
             "on_failure" => said.on_failure = errors.note(on_failure(word)),
+            "bulk" if said.bulk.is_some() => errors.push(twice(&word.ident)),
+            "bulk" => said.bulk = errors.note(bulk(word)),
             "rename" => {
                 if let Some(list) = errors.note(word.list("field = \"recorded name\"")) {
                     renamed(list, &mut said, errors);
@@ -222,6 +233,14 @@ fn on_failure(word: &Word) -> Result<OnFailure> {
     Ok(match word.choice(&["block", "best_effort"])? {
         "block" => OnFailure::Block,
         _ => OnFailure::BestEffort,
+    })
+}
+
+fn bulk(word: &Word) -> Result<Bulk> {
+    Ok(match word.choice(&["rows", "summary", "refuse"])? {
+        "rows" => Bulk::Rows,
+        "summary" => Bulk::Summary,
+        _ => Bulk::Refuse,
     })
 }
 

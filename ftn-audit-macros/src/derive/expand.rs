@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::ast::Role;
-use super::attr::{OnFailure, OwnHooks, Target};
+use super::attr::{Bulk, OnFailure, OwnHooks, Target};
 use super::valid::{Checked, Column, Link, Treatment};
 use crate::hook::Hook;
 
@@ -45,6 +45,11 @@ fn auditable(checked: &Checked<'_>) -> TokenStream {
         }
         None => quote!(::core::option::Option::None),
     };
+    let bulk = match checked.bulk {
+        None | Some(Bulk::Rows) => quote!(Rows),
+        Some(Bulk::Summary) => quote!(Summary),
+        Some(Bulk::Refuse) => quote!(Refuse),
+    };
     let (file, line) = place(checked.ident);
     quote! {
         #[automatically_derived]
@@ -60,6 +65,7 @@ fn auditable(checked: &Checked<'_>) -> TokenStream {
                         allow: #allow,
                         soft_delete: #soft_delete,
                         on_failure: #on_failure,
+                        bulk: ::ftn_audit_sea::private::Bulk::#bulk,
                         columns: ::std::vec![#(#columns),*],
                         file: #file,
                         line: #line,

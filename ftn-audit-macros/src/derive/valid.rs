@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::{Ident, LitStr, Path, parse_quote_spanned};
 
 use super::ast::{Field, Input, Kind, Role};
-use super::attr::{self, ColumnWord, FieldWord, OnFailure, OnStruct, OwnHooks, Said, Target};
+use super::attr::{self, Bulk, ColumnWord, FieldWord, OnFailure, OnStruct, OwnHooks, Said, Target};
 use super::sea_orm::{Cardinality, FieldNotes, junction_module};
 use crate::errors::Errors;
 use crate::suggest::{all_of, did_you_mean};
@@ -22,6 +22,7 @@ pub(crate) struct Checked<'a> {
     pub(crate) soft_delete: Option<Ident>,
     pub(crate) own_hooks: Option<OwnHooks>,
     pub(crate) on_failure: Option<OnFailure>,
+    pub(crate) bulk: Option<Bulk>,
     pub(crate) columns: Vec<Column>,
     pub(crate) links: Vec<Link>,
 }
@@ -95,6 +96,7 @@ pub(crate) fn check<'a>(input: &Input<'a>, errors: &mut Errors) -> Checked<'a> {
         soft_delete,
         own_hooks: on_struct.own_hooks,
         on_failure: on_struct.on_failure,
+        bulk: on_struct.bulk,
         columns,
         links,
     }

@@ -19,8 +19,8 @@ pub(crate) struct Rule {
 
 const KEYS: [&str; 3] = ["route", "event", "priority"];
 
-const EVENTS: [&str; 6] =
-    ["creation", "update", "deletion", "restoration", "collection_update", "unparsed_write"];
+const EVENTS: [&str; 7] =
+    ["creation", "update", "upsert", "deletion", "restoration", "collection_update", "unparsed_write"];
 
 /// Of RFC 9110, with PATCH (RFC 5789) and QUERY. At run time any token is a method; in a literal, one that is none of
 /// these is a slip of the pen.

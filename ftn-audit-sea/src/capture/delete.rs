@@ -1,105 +1,139 @@
-//! DELETE: of the row of one key, and of a junction's rows by any condition.
+//! DELETE.
 
-use ftn_audit::{EventType, LinkAction, change::Marks};
-use sea_orm::{ConnectionTrait, DbErr, Statement};
+use std::collections::HashSet;
+
+use ftn_audit::{AuditRecord, EventType, LinkAction, change::Marks};
+use sea_orm::{ConnectionTrait, DbErr, Value};
 
 use super::{
-    interrupted::Watch,
-    plan::{DeletePlan, DeletedRows, Returning, parameters},
-    send::{Call, Reply},
-    site::{RowChange, Site},
+    Capture,
+    bulk::{self, Told},
+    cascade::{self, Cause},
+    fragment::Saying,
+    plan::{DeletePlan, Returning, parameters},
+    read::{Lock, Table},
+    send::{Reply, Request},
+    site::RowChange,
+    unparsed,
 };
-use crate::{auditable::Row, scope::Scope};
+use crate::{auditable::Row, scope::Entry, value::plain_text};
 
 const OPERATION: &str = "DELETE";
 
 pub(super) async fn run<C: ConnectionTrait>(
-    connection: &C,
-    scope: &Scope,
-    site: &Site,
+    capture: &Capture<'_, C>,
     plan: &DeletePlan,
-    statement: Statement,
-    call: Call,
+    request: Request,
 ) -> Result<Reply, DbErr> {
-    let entity = plan.entity;
-    let before = match before(connection, site, plan, &statement, call).await {
-        Ok(rows) => rows,
-        Err(error) => site.before_failed(call, error)?,
+    let Capture { connection, scope, site } = capture;
+    let entity = plan.named.entity;
+    let table = site.table(*connection, entity).await;
+    let (call, returning) = (request.call, plan.returning != Returning::Nothing);
+    let Some(before) = before(capture, plan, &table, &request).await? else {
+        return unparsed::one(capture, entity, OPERATION, &plan.fingerprint, returning, request).await;
+    };
+    let told = bulk::told(site, entity, before.len())?;
+    let followed = match told {
+        Told::EachRow => {
+            let rows: Vec<&Row> = before.iter().collect();
+            cascade::before(capture, call, &table, &rows, Cause::Delete).await?
+        }
+        Told::Together => Vec::new(),
     };
     let before: Vec<_> = before.into_iter().map(|row| (entity.key_of(&row), row)).collect();
-    let watch = Watch::new(scope, site, entity, OPERATION, &plan.fingerprint, before);
-    let reply = call.send(connection, statement).await;
-    let returning = plan.returning != Returning::Nothing;
+    let reply = request.send(*connection).await;
     if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning)) {
-        watch.end();
         return reply;
     }
-    let told_touched = returning || matches!(reply, Ok(Reply::Executed(_)));
-    let returned = returned(plan, call, &reply);
-    let marks = Marks::default();
-    let rows: Vec<&Row> = match &returned {
-        Some(rows) => rows.iter().collect(),
-        None => watch.before().iter().map(|(_, row)| row).collect(),
+    let reply = reply?;
+    let count = reply.count(returning);
+    if told == Told::Together {
+        let keys: Vec<_> = before.into_iter().map(|(key, _)| key).collect();
+        let (event, rows) = ((EventType::Deletion, OPERATION), count.unwrap_or(keys.len() as u64));
+        scope.push(bulk::summary(site, entity, event, &plan.fingerprint, rows, &keys).map(Entry::of));
+        return Ok(reply);
+    }
+    let left = left(capture, &table, &before, count).await;
+    let gone: Vec<&Row> = before
+        .iter()
+        .filter(|(key, _)| left.is_empty() || !left.contains(&plain_text(key)))
+        .map(|(_, row)| row)
+        .collect();
+    let marks =
+        Marks { old_unconfirmed: !table.locks(), columns_left_out: table.left_out(), ..Marks::default() };
+    let links = match entity.model().junction {
+        true => site.link_entries(*connection, entity, &gone, LinkAction::Remove, OPERATION, &marks).await,
+        false => Vec::new(),
     };
-    if rows.is_empty() {
-        watch.end();
-        if told_touched {
-            let marks = Marks { old_unconfirmed: true, ..marks };
-            scope.push(site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks));
-        }
-        return reply;
-    }
-    if entity.model().junction {
-        let removed =
-            site.link_entries(connection, entity, &rows, LinkAction::Remove, OPERATION, &marks).await;
-        watch.end();
-        scope.push(removed);
-        return reply;
-    }
-    let before = watch.end();
-    let rows = returned.unwrap_or_else(|| before.into_iter().map(|(_, row)| row).collect());
-    for row in rows {
+    let known = gone.len() as u64;
+    // Where rows stayed, what hangs on them stayed, too.
+    let after: Vec<Option<Row>> = before.iter().map(|_| None).collect();
+    let followed = cascade::after(capture, followed, &after).await;
+    let mut records = Vec::with_capacity(before.len());
+    for (key, old) in before {
+        let gone = left.is_empty() || !left.contains(&plain_text(&key));
         let change =
-            RowChange { event: EventType::Deletion, old: Some(row), new: None, marks: marks.clone() };
-        scope.push(site.row_entry(entity, OPERATION, change));
+            RowChange { event: EventType::Deletion, old: Some(old), new: None, marks: marks.clone() };
+        let record = (gone && !entity.model().junction).then(|| site.row_record(entity, OPERATION, change));
+        records.push(record.flatten());
     }
-    reply
+    let causes: Vec<_> = records.iter().map(|record| record.as_ref().map(AuditRecord::id)).collect();
+    let mut entries = cascade::tell(site, followed, &causes);
+    entries.extend(links);
+    entries.extend(records.into_iter().flatten().map(Entry::of));
+    let untold = count.unwrap_or(known).saturating_sub(known);
+    if untold > 0 {
+        let marks = Marks { old_unconfirmed: true, rows_untold: untold, ..Marks::default() };
+        entries.extend(site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks));
+    }
+    scope.push(entries);
+    Ok(reply)
 }
 
+/// The rows that the statement will take; `None` where they cannot be asked for.
 async fn before<C: ConnectionTrait>(
-    connection: &C,
-    site: &Site,
+    capture: &Capture<'_, C>,
     plan: &DeletePlan,
-    statement: &Statement,
-    call: Call,
-) -> Result<Vec<Row>, DbErr> {
-    if returns_every_row(plan, call) {
-        return Ok(Vec::new());
+    table: &Table,
+    request: &Request,
+) -> Result<Option<Vec<Row>>, DbErr> {
+    let Capture { connection, site, .. } = capture;
+    if !table.reads_keys() {
+        return Ok(None);
     }
-    let entity = plan.entity;
-    match &plan.rows {
-        DeletedRows::Key(positions) => match parameters(statement, positions) {
-            Some(key) => site.before(connection, entity, entity.key_condition(&key)).await,
-            None => Ok(Vec::new()),
-        },
-        DeletedRows::Where(condition) => {
-            site.before_where(connection, entity, Some(condition), statement).await
+    let key = plan.key.as_ref().and_then(|key| parameters(&request.statement, key));
+    let read = async {
+        site.take_write_lock(*connection, table.entity).await?;
+        if let Some(key) = &key {
+            return table.by_keys(*connection, std::slice::from_ref(key), Lock::AsWritten).await.map(Some);
         }
-        DeletedRows::All => site.before_where(connection, entity, None, statement).await,
+        let Some(rows) = &plan.rows else { return Ok(None) };
+        let mut say = Saying::new(table.backend, &request.statement);
+        say.text(&table.select_text(Some(&plan.named.qualifier), "")).text(" FROM ").text(&plan.named.from);
+        if rows.say(&mut say, table, site.audit.bulk_rows()).is_none() {
+            return Ok(None);
+        }
+        let found = connection.query_all_raw(say.statement()).await?;
+        table.decode_all(&found).map(Some)
+    };
+    match read.await {
+        Ok(rows) => Ok(rows),
+        Err(error) => site.before_failed(request.call, error).map(|_| None),
     }
 }
 
-/// Whether the answer will have the very rows that were deleted. One that is asked for one row only may have deleted
-/// more.
-fn returns_every_row(plan: &DeletePlan, call: Call) -> bool {
-    let one = matches!(plan.rows, DeletedRows::Key(_));
-    plan.returning == Returning::Row && (call == Call::QueryAll || (call == Call::QueryOne && one))
-}
-
-fn returned(plan: &DeletePlan, call: Call, reply: &Result<Reply, DbErr>) -> Option<Vec<Row>> {
-    if !returns_every_row(plan, call) {
-        return None;
+/// The keys of rows that are still there, where the statement took fewer than it could have, or does not say.
+async fn left<C: ConnectionTrait>(
+    capture: &Capture<'_, C>,
+    table: &Table,
+    before: &[(Vec<Value>, Row)],
+    count: Option<u64>,
+) -> HashSet<String> {
+    if count.is_some_and(|count| count >= before.len() as u64) {
+        return HashSet::new();
     }
-    let rows = reply.as_ref().ok()?.rows();
-    rows.iter().map(|row| plan.entity.decode(row).ok()).collect()
+    let keys: Vec<_> = before.iter().map(|(key, _)| key.clone()).collect();
+    let rows = table.by_keys(capture.connection, &keys, Lock::Nothing).await;
+    let rows = rows.inspect_err(|error| capture.scope.statement_failed(error)).unwrap_or_default();
+    rows.iter().map(|row| plain_text(&table.entity.key_of(row))).collect()
 }

@@ -1,132 +1,232 @@
-//! INSERT .. VALUES.
+//! INSERT of rows that are not there.
 
 use ftn_audit::{EventType, LinkAction, change::Marks};
-use sea_orm::{ConnectionTrait, DbErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 
 use super::{
-    interrupted::Watch,
-    plan::{InsertPlan, Returning, parameters},
-    send::{Call, Reply},
+    Capture,
+    bulk::{self, Told},
+    plan::{Conflict, InsertPlan, Returning, parameters},
+    read::{CHUNK, Lock, Table},
+    send::{Call, Reply, Request},
     site::{RowChange, Site},
+    upsert,
 };
-use crate::{
-    auditable::Row,
-    scope::{Entry, Scope},
-};
+use crate::{auditable::Row, scope::Entry};
 
-const OPERATION: &str = "INSERT";
+pub(super) const OPERATION: &str = "INSERT";
 
 pub(super) async fn run<C: ConnectionTrait>(
-    connection: &C,
-    scope: &Scope,
-    site: &Site,
+    capture: &Capture<'_, C>,
     plan: &InsertPlan,
-    statement: Statement,
-    call: Call,
+    mut request: Request,
 ) -> Result<Reply, DbErr> {
+    let Capture { connection, scope, site } = capture;
     let entity = plan.entity;
-    let keys = keys(plan, &statement);
-    // Without RETURNING an insert that leaves present rows alone does not say which rows are new: MySQL counts a
-    // row that was there as affected. So: look before.
-    let present = match (&keys, plan.skips_conflicts && plan.returning == Returning::Nothing) {
-        (Some(keys), true) => {
-            let mut present = Vec::new();
-            for key in keys {
-                // Not locked: on MySQL the lock of a row that is not there is a gap lock, and two sessions that
-                // hold one deadlock on their inserts. What was read may be old, and the event says so.
-                if site
-                    .read_key(connection, entity, key, None)
-                    .await
-                    .map_err(|error| call.align(error))?
-                    .is_some()
-                {
-                    present.push(key.clone());
-                }
-            }
-            present
-        }
-        _ => Vec::new(),
+    let table = site.table(*connection, entity).await;
+    let told = bulk::told(site, entity, plan.rows.unwrap_or(1))?;
+    let answered = plan.returning != Returning::Nothing
+        && (request.call == Call::QueryAll || (request.call == Call::QueryOne && plan.rows == Some(1)));
+    // What came of rows that are skipped is in the answer, if there is one.
+    let looked_up = match plan.conflict {
+        Conflict::Error => false,
+        Conflict::Nothing => !answered,
+        Conflict::Write => true,
     };
-    let watch = Watch::new(scope, site, entity, OPERATION, &plan.fingerprint, Vec::new());
-    let reply = call.send(connection, statement).await;
+    if looked_up && told == Told::EachRow {
+        let lookups = upsert::lookups(plan, &table, &request.statement);
+        // Without a unique index that it says the columns of, it meets no row.
+        if lookups.as_ref().is_none_or(|lookups| !lookups.is_empty()) {
+            return upsert::run(capture, plan, &table, lookups, request).await;
+        }
+    }
+    let mut returned = plan.returning;
+    if told == Told::EachRow
+        && let Some(extended) = extension(plan, &table, &request)
+    {
+        request.statement.sql = extended;
+        returned = Returning::Row;
+    }
+    let (call, values) = (request.call, request.statement.clone());
+    let reply = request.send(*connection).await;
     let returning = plan.returning != Returning::Nothing;
     if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning)) {
-        watch.end();
         return reply;
     }
-    let rows = match reply.as_ref().ok().and_then(|reply| returned(plan, reply)) {
+    let reply = reply?;
+    if told == Told::Together {
+        let keys = keys_in(plan, &table, &values, &reply).unwrap_or_default();
+        let count = reply.count(returning).unwrap_or(plan.rows.unwrap_or(1) as u64);
+        let event = match plan.conflict {
+            Conflict::Error | Conflict::Nothing => EventType::Creation,
+            Conflict::Write => EventType::Upsert,
+        };
+        let summary = bulk::summary(site, entity, (event, OPERATION), &plan.fingerprint, count, &keys);
+        scope.push(summary.map(Entry::of));
+        return Ok(reply);
+    }
+    let rows = match rows_in(&table, returned, plan.rows, call, &reply) {
         Some(rows) => Some(rows),
-        None => read_back(connection, site, plan, keys, &present, &reply).await,
+        None => read_back(capture, plan, &table, &values, &reply).await,
     };
     let entries = match rows {
-        Some(rows) => entries(connection, site, plan, rows).await,
+        Some(rows) => entries(capture, &table, rows).await,
         None => {
-            let entry = site.unparsed_entry(entity, OPERATION, &plan.fingerprint, Marks::default());
-            entry.into_iter().collect()
+            let marks = Marks { rows_untold: reply.count(returning).unwrap_or(0), ..Marks::default() };
+            site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks).into_iter().collect()
         }
     };
-    watch.end();
     scope.push(entries);
-    reply
+    Ok(reply)
+}
+
+/// The statement with every column in its RETURNING, where the caller reads it by name and the table allows it: a
+/// row-level policy for reading would refuse an insert that returns what it hides.
+pub(super) fn extension(plan: &InsertPlan, table: &Table, request: &Request) -> Option<String> {
+    let text = plan.extensible.as_ref()?;
+    let allowed = request.extensible
+        && plan.conflict == Conflict::Error
+        && table.facts.allows_one_statement(table.entity);
+    allowed.then(|| {
+        let select = table.select_text(None, "");
+        format!("{text}, {}", select.trim_start_matches("SELECT "))
+    })
 }
 
 /// The entries of inserted rows.
 pub(super) async fn entries<C: ConnectionTrait>(
-    connection: &C,
-    site: &Site,
-    plan: &InsertPlan,
+    capture: &Capture<'_, C>,
+    table: &Table,
     rows: Vec<Row>,
 ) -> Vec<Entry> {
-    let entity = plan.entity;
-    let unsure = plan.skips_conflicts && plan.returning == Returning::Nothing;
-    let marks = Marks { old_unconfirmed: unsure, ..Marks::default() };
+    let Capture { connection, site, .. } = capture;
+    let entity = table.entity;
+    let marks = Marks { columns_left_out: table.left_out(), ..Marks::default() };
     if entity.model().junction {
         let rows: Vec<_> = rows.iter().collect();
-        return site.link_entries(connection, entity, &rows, LinkAction::Add, OPERATION, &marks).await;
+        return site.link_entries(*connection, entity, &rows, LinkAction::Add, OPERATION, &marks).await;
     }
-    let change =
-        |row| RowChange { event: EventType::Creation, old: None, new: Some(row), marks: marks.clone() };
-    rows.into_iter().filter_map(|row| site.row_entry(entity, OPERATION, change(row))).collect()
+    rows.into_iter().filter_map(|row| created(site, table, row, marks.clone())).collect()
+}
+
+fn created(site: &Site, table: &Table, row: Row, marks: Marks) -> Option<Entry> {
+    let change = RowChange { event: EventType::Creation, old: None, new: Some(row), marks };
+    site.row_entry(table.entity, OPERATION, change)
 }
 
 /// The rows as the statement itself returned them; a statement of several rows that was asked for one has more.
-pub(super) fn returned(plan: &InsertPlan, reply: &Reply) -> Option<Vec<Row>> {
-    let complete = plan.returning == Returning::Row && (plan.rows == 1 || matches!(reply, Reply::All(_)));
-    let rows = reply.rows().iter();
-    complete.then(|| rows.map(|row| plan.entity.decode(row).ok()).collect()).flatten()
-}
-
-fn keys(plan: &InsertPlan, statement: &Statement) -> Option<Vec<Vec<Value>>> {
-    let keys = plan.keys.as_ref()?;
-    keys.iter().map(|positions| parameters(statement, positions)).collect()
-}
-
-/// The inserted rows, read again by their keys: those of the parameters, of the answer, or the one that the database
-/// generated.
-async fn read_back<C: ConnectionTrait>(
-    connection: &C,
-    site: &Site,
-    plan: &InsertPlan,
-    keys: Option<Vec<Vec<Value>>>,
-    present: &[Vec<Value>],
-    reply: &Result<Reply, DbErr>,
+fn rows_in(
+    table: &Table,
+    returned: Returning,
+    rows: Option<usize>,
+    call: Call,
+    reply: &Reply,
 ) -> Option<Vec<Row>> {
-    let entity = plan.entity;
-    let reply = reply.as_ref().ok()?;
-    let keys = match (reply, keys) {
-        (Reply::All(rows), _) if plan.returning != Returning::Nothing => {
-            rows.iter().map(|row| entity.decode_key(row)).collect::<Option<_>>()?
+    let complete = returned == Returning::Row && (rows == Some(1) || call == Call::QueryAll);
+    complete.then(|| table.decode_all(reply.rows()).ok()).flatten()
+}
+
+/// The keys of inserted rows: those of the answer, of the parameters, or those that the database generated.
+fn keys_in(
+    plan: &InsertPlan,
+    table: &Table,
+    statement: &Statement,
+    reply: &Reply,
+) -> Option<Vec<Vec<Value>>> {
+    let entity = table.entity;
+    match reply {
+        Reply::All(rows) if plan.returning != Returning::Nothing => {
+            return rows.iter().map(|row| entity.decode_key(row, "")).collect();
         }
-        (Reply::One(Some(row)), _) if plan.rows == 1 => vec![entity.decode_key(row)?],
-        (_, Some(keys)) => keys,
-        (Reply::Executed(result), None) if plan.rows == 1 => {
-            vec![entity.key_from_u64(result.last_insert_id())?]
-        }
+        Reply::One(Some(row)) if plan.rows == Some(1) => return Some(vec![entity.decode_key(row, "")?]),
+        _ => {}
+    }
+    if let Some(keys) = &plan.keys {
+        return keys.iter().map(|positions| parameters(statement, positions)).collect();
+    }
+    let Reply::Executed(result) = reply else { return None };
+    let rows = plan.rows.filter(|rows| plan.generates_keys && result.rows_affected() == *rows as u64)? as u64;
+    let first = match table.backend {
+        // The first one of a statement; the others follow it without a gap, for their number was known beforehand.
+        DbBackend::MySql => result.last_insert_id(),
+        // The last one: a single writer counts on.
+        DbBackend::Sqlite => result.last_insert_id().checked_sub(rows - 1)?,
         _ => return None,
     };
-    let mut rows = Vec::with_capacity(keys.len());
-    for key in keys.iter().filter(|key| !present.contains(*key)) {
-        rows.push(site.read_back(connection, entity, key).await.ok()??);
+    let step = if table.backend == DbBackend::MySql { table.facts.increment } else { 1 };
+    (0..rows).map(|row| entity.key_from_u64(first.checked_add(row * step)?)).collect()
+}
+
+/// The inserted rows, read again; `None` where they cannot be told.
+async fn read_back<C: ConnectionTrait>(
+    capture: &Capture<'_, C>,
+    plan: &InsertPlan,
+    table: &Table,
+    statement: &Statement,
+    reply: &Reply,
+) -> Option<Vec<Row>> {
+    if !table.reads_keys() {
+        return None;
     }
-    Some(rows)
+    let rows = match keys_in(plan, table, statement, reply) {
+        Some(keys) => {
+            let rows = table.by_keys(capture.connection, &keys, Lock::Written).await;
+            rows.map(|rows| (rows.len() == keys.len()).then_some(rows))
+        }
+        None if plan.cells.is_some() => said(capture, plan, table, statement).await,
+        None => latest(capture, plan, table, reply).await,
+    };
+    rows.inspect_err(|error| capture.scope.statement_failed(error)).ok().flatten()
+}
+
+/// The rows whose keys the statement says in words, not in parameters.
+async fn said<C: ConnectionTrait>(
+    capture: &Capture<'_, C>,
+    plan: &InsertPlan,
+    table: &Table,
+    statement: &Statement,
+) -> Result<Option<Vec<Row>>, DbErr> {
+    let Some(lookups) = upsert::by_key(plan, table, statement) else { return Ok(None) };
+    let mut rows = Vec::new();
+    for lookup in lookups {
+        rows.extend(table.decode_all(&lookup.ask(capture.connection, table, Lock::Written).await?)?);
+    }
+    Ok((Some(rows.len()) == plan.rows).then_some(rows))
+}
+
+/// On Postgres nothing in the answer of an INSERT without RETURNING tells generated keys. The rows of this transaction
+/// are the only ones that are both visible and in progress, and the statement's are those with the last keys that
+/// this session's sequence gave.
+async fn latest<C: ConnectionTrait>(
+    capture: &Capture<'_, C>,
+    plan: &InsertPlan,
+    table: &Table,
+    reply: &Reply,
+) -> Result<Option<Vec<Row>>, DbErr> {
+    let (entity, Some(rows)) = (table.entity, plan.rows.filter(|rows| *rows <= CHUNK * 20)) else {
+        return Ok(None);
+    };
+    let (Reply::Executed(result), [key]) = (reply, entity.keys()) else { return Ok(None) };
+    let clear = plan.generates_keys && result.rows_affected() == rows as u64;
+    let Some(sequence) =
+        table.facts.sequence.as_ref().filter(|_| clear && table.facts.kind == crate::catalog::Kind::Table)
+    else {
+        return Ok(None);
+    };
+    let name = entity.model().table;
+    let column = format!("{}.{}", table.quoted(name), table.quoted(entity.model().columns[*key].sql_name));
+    let age = format!("age({}.xmin)", table.quoted(name));
+    // Savepoints have numbers of their own, behind the transaction's; what is before it is not ours, and a number that
+    // old must not be asked about.
+    let sql = format!(
+        "{} FROM {} WHERE {column} <= currval('{}'::regclass) AND CASE WHEN {age} > 0 THEN false ELSE \
+         txid_status(txid_current() - {age}) = 'in progress' END ORDER BY {column} DESC LIMIT {rows}",
+        table.select_text(Some(name), ""),
+        plan.table,
+        sequence.replace('\'', "''"),
+    );
+    let found = capture.connection.query_all_raw(Statement::from_string(table.backend, sql)).await?;
+    let mut found = table.decode_all(&found)?;
+    found.reverse();
+    Ok((found.len() == rows).then_some(found))
 }

@@ -3,58 +3,99 @@
 //! [`cache`] finds a statement's [`plan`]; [`run`] acts on it: pre-image under the lock, the statement as the caller
 //! built it, then the changes. Rules and counter-examples of every step are in the comments beside it.
 
+mod bulk;
 mod cache;
+mod cascade;
+mod clauses;
 mod delete;
+mod fragment;
+mod in_one;
 mod insert;
-mod interrupted;
 mod plan;
+mod read;
 mod send;
 mod site;
 mod text;
 mod unparsed;
 mod update;
+mod upsert;
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 
-use self::plan::Returning;
+use self::plan::{Conflict, Returning};
 pub(crate) use self::{
     cache::PlanCache,
-    interrupted::resolve,
     plan::Plan,
-    send::{Call, Reply},
+    read::{Lock, Table},
+    send::{Call, Reply, Request},
     site::{LinkEvent, RowChange, Site, finish},
 };
 use crate::scope::Scope;
 
-/// Runs a statement inside a transaction that `scope` follows, and records in it what the statement changed. The
+/// One statement's capture: where it is sent, what owns its records, and where and when it was said.
+pub(crate) struct Capture<'a, C> {
+    pub(crate) connection: &'a C,
+    pub(crate) scope: &'a Scope,
+    pub(crate) site: &'a Site,
+}
+
+/// Runs a statement inside a transaction that the scope follows, and records in it what the statement changed. The
 /// answer is that of the bare statement.
 pub(crate) async fn run<C: ConnectionTrait>(
-    connection: &C,
-    scope: &Scope,
-    site: &Site,
+    capture: &Capture<'_, C>,
     plan: &Arc<Plan>,
-    statement: Statement,
-    call: Call,
+    request: Request,
 ) -> Result<Reply, DbErr> {
     let reply = match &**plan {
-        Plan::Pass => call.send(connection, statement).await,
+        Plan::Pass => request.send(capture.connection).await,
         Plan::TransactionControl => return Err(transaction_control()),
-        Plan::Insert(plan) => insert::run(connection, scope, site, plan, statement, call).await,
-        Plan::Update(plan) => update::run(connection, scope, site, plan, statement, call).await,
-        Plan::Delete(plan) => delete::run(connection, scope, site, plan, statement, call).await,
-        Plan::Unparsed(plan) => unparsed::run(connection, scope, site, plan, statement, call).await,
+        Plan::Schema => {
+            let reply = request.send(capture.connection).await;
+            capture.site.schema_moved();
+            reply
+        }
+        Plan::Insert(plan) => insert::run(capture, plan, request).await,
+        Plan::Update(plan) => update::run(capture, plan, request).await,
+        Plan::Delete(plan) => delete::run(capture, plan, request).await,
+        Plan::Unparsed(plan) => unparsed::run(capture, plan, request).await,
     };
     if let Err(error) = &reply {
-        scope.statement_failed(error);
+        capture.scope.statement_failed(error);
+        if let Some(catalog) = &capture.site.catalog {
+            catalog.learn_from(error);
+        }
     }
     reply
 }
 
 /// Whether a statement can be captured from its answer alone, without a transaction around it.
-pub(crate) fn answers_everything(plan: &Plan) -> bool {
-    matches!(plan, Plan::Insert(insert) if insert.returning == Returning::Row)
+pub(crate) async fn answers_everything<C: ConnectionTrait>(
+    connection: &C,
+    site: &Site,
+    plan: &Plan,
+    request: &Request,
+) -> bool {
+    match plan {
+        Plan::Pass | Plan::TransactionControl | Plan::Schema | Plan::Unparsed(_) => true,
+        Plan::Insert(insert) => {
+            let every = insert.rows == Some(1) || request.call == Call::QueryAll;
+            every
+                && insert.conflict != Conflict::Write
+                && (insert.returning == Returning::Row || {
+                    let table = site.table(connection, insert.entity).await;
+                    insert::extension(insert, &table, request).is_some()
+                })
+        }
+        Plan::Update(update) => {
+            site.backend == DbBackend::Postgres && {
+                let table = site.table(connection, update.named.entity).await;
+                in_one::applies(update, &table, request)
+            }
+        }
+        Plan::Delete(_) => false,
+    }
 }
 
 pub(crate) fn transaction_control() -> DbErr {

@@ -2,6 +2,32 @@
 
 use sea_orm::{ConnectionTrait, DbErr, ExecResult, QueryResult, Statement};
 
+/// A statement as the caller sent it.
+#[derive(Clone)]
+pub(crate) struct Request {
+    pub(crate) statement: Statement,
+    pub(crate) call: Call,
+    /// Whether it came as SeaORM's own statement, whose answer is read by name: more columns harm nobody. A raw one may
+    /// be read as a whole.
+    pub(crate) extensible: bool,
+}
+
+impl Request {
+    /// One that SeaORM built.
+    pub(crate) fn built(statement: Statement, call: Call) -> Self {
+        Self { statement, call, extensible: true }
+    }
+
+    /// One that the caller wrote.
+    pub(crate) fn raw(statement: Statement, call: Call) -> Self {
+        Self { statement, call, extensible: false }
+    }
+
+    pub(crate) async fn send<C: ConnectionTrait>(self, connection: &C) -> Result<Reply, DbErr> {
+        self.call.send(connection, self.statement).await
+    }
+}
+
 /// The method that the caller used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
@@ -43,12 +69,47 @@ impl Call {
 }
 
 impl Reply {
+    /// Of `execute`.
+    pub(crate) fn executed(self) -> Result<ExecResult, DbErr> {
+        match self {
+            Self::Executed(result) => Ok(result),
+            Self::One(_) | Self::All(_) => Err(mismatch()),
+        }
+    }
+
+    /// Of `query_one`.
+    pub(crate) fn one(self) -> Result<Option<QueryResult>, DbErr> {
+        match self {
+            Self::One(row) => Ok(row),
+            Self::Executed(_) | Self::All(_) => Err(mismatch()),
+        }
+    }
+
+    /// Of `query_all`.
+    pub(crate) fn all(self) -> Result<Vec<QueryResult>, DbErr> {
+        match self {
+            Self::All(rows) => Ok(rows),
+            Self::Executed(_) | Self::One(_) => Err(mismatch()),
+        }
+    }
+
     /// The rows of the answer.
     pub(crate) fn rows(&self) -> &[QueryResult] {
         match self {
             Self::Executed(_) => &[],
             Self::One(row) => row.as_slice(),
             Self::All(rows) => rows,
+        }
+    }
+
+    /// How many rows the statement touched, as far as its answer tells. One that was asked for a single row may have
+    /// touched more.
+    pub(crate) fn count(&self, returning: bool) -> Option<u64> {
+        match self {
+            Self::Executed(result) => Some(result.rows_affected()),
+            Self::All(rows) if returning => Some(rows.len() as u64),
+            Self::One(None) if returning => Some(0),
+            _ => None,
         }
     }
 
@@ -60,4 +121,8 @@ impl Reply {
             answer => !returning || !answer.rows().is_empty(),
         }
     }
+}
+
+fn mismatch() -> DbErr {
+    DbErr::Custom("the database answered in another form than it was asked for".to_owned())
 }

@@ -7,16 +7,19 @@ use ftn_audit::{
     Origin,
     change::{AnyChange, Marks},
 };
-use sea_orm::{Condition, ConnectionTrait, DbBackend, DbErr, Statement, Value, sea_query::LockType};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 
-use super::send::Call;
+use super::{
+    read::{Lock, Table},
+    send::Call,
+};
 use crate::{
-    auditable::{AnyEntity, Row},
+    auditable::{AnyEntity, Row, differs},
     backend::quoted,
+    catalog::Catalog,
     error::{is_locked, is_unreadable_row},
     link::{Link, LinkedKeys},
     scope::Entry,
-    value::same,
 };
 
 /// The connection, context and moment of one statement.
@@ -26,6 +29,8 @@ pub(crate) struct Site {
     pub(crate) database: Arc<Attributes>,
     pub(crate) context: Option<AuditContext>,
     pub(crate) occurred_at: SystemTime,
+    /// `None` on plain connections.
+    pub(crate) catalog: Option<Arc<Catalog>>,
 }
 
 /// A row's change before it is described.
@@ -78,10 +83,10 @@ impl Site {
         operation: &'static str,
         change: RowChange,
     ) -> Option<Entry> {
-        let record = self.row_record(entity, operation, change)?;
-        Some(Entry::Record(Box::new(record)))
+        self.row_record(entity, operation, change).map(Entry::of)
     }
 
+    /// The record of one row's change; `None` when nothing changed that makes an event.
     pub(crate) fn row_record(
         &self,
         entity: &'static dyn AnyEntity,
@@ -114,7 +119,11 @@ impl Site {
             let wanted =
                 self.audit.has_formatter(owner.model(), self.context.as_ref(), &EventType::CollectionUpdate);
             let owner_row = match wanted {
-                true => self.read_key(connection, owner, &linked.owner, None).await.unwrap_or_default(),
+                true => {
+                    let table = self.table(connection, owner).await;
+                    let rows = table.by_keys(connection, &[linked.owner.clone()], Lock::Nothing).await;
+                    rows.unwrap_or_default().pop()
+                }
                 false => None,
             };
             entries.push(Entry::Link(LinkEvent {
@@ -139,7 +148,7 @@ impl Site {
     ) -> Vec<Entry> {
         let columns = junction.model().columns.iter().enumerate();
         let moved = columns.into_iter().any(|(position, column)| {
-            Link::links_by(junction, column.sql_name) && !same(&old.values[position], &new.values[position])
+            Link::links_by(junction, column.sql_name) && differs(old.value(position), new.value(position))
         });
         if !moved {
             return Vec::new();
@@ -159,77 +168,43 @@ impl Site {
         fingerprint: &str,
         marks: Marks,
     ) -> Option<Entry> {
+        self.rowless_record(entity, EventType::UnparsedWrite, operation, fingerprint, marks).map(Entry::of)
+    }
+
+    /// The record of a statement, and of no single row.
+    pub(crate) fn rowless_record(
+        &self,
+        entity: &'static dyn AnyEntity,
+        event: EventType,
+        operation: &'static str,
+        fingerprint: &str,
+        marks: Marks,
+    ) -> Option<AuditRecord> {
         let marks = Marks { statement: Some(fingerprint.to_owned()), ..marks };
-        let facts = self.facts(entity, EventType::UnparsedWrite, &[], Changeset::default(), marks);
-        let record = self.audit.compose(&facts, &self.origin(operation))?;
-        Some(Entry::Record(Box::new(record)))
+        let facts = self.facts(entity, event, &[], Changeset::default(), marks);
+        self.audit.compose(&facts, &self.origin(operation))
     }
 
-    /// The row of a key, or `None` where there is none.
-    pub(crate) async fn read_key<C: ConnectionTrait>(
+    /// A table as the catalogue knows it.
+    pub(crate) async fn table<C: ConnectionTrait>(
         &self,
         connection: &C,
         entity: &'static dyn AnyEntity,
-        key: &[Value],
-        lock: Option<LockType>,
-    ) -> Result<Option<Row>, DbErr> {
-        Ok(self.read(connection, entity, entity.key_condition(key), lock).await?.pop())
-    }
-
-    /// The row of a key after a statement that wrote it. On MySQL a plain read would fix, at its first use, what all
-    /// later plain reads of the caller's transaction see; a locking one does not, and the row is locked already.
-    pub(crate) async fn read_back<C: ConnectionTrait>(
-        &self,
-        connection: &C,
-        entity: &'static dyn AnyEntity,
-        key: &[Value],
-    ) -> Result<Option<Row>, DbErr> {
-        if self.backend != DbBackend::MySql {
-            return self.read_key(connection, entity, key, None).await;
-        }
-        let mut select = entity.select();
-        select.cond_where(entity.key_condition(key));
-        let mut select = self.backend.build(&select);
-        // MariaDB does not know the FOR SHARE that sea-query writes; this one needs no right but SELECT.
-        select.sql.push_str(" LOCK IN SHARE MODE");
-        connection.query_one_raw(select).await?.map(|row| entity.decode(&row)).transpose()
-    }
-
-    async fn read<C: ConnectionTrait>(
-        &self,
-        connection: &C,
-        entity: &'static dyn AnyEntity,
-        condition: Condition,
-        lock: Option<LockType>,
-    ) -> Result<Vec<Row>, DbErr> {
-        let mut select = entity.select();
-        select.cond_where(condition);
-        if let Some(lock) = lock {
-            select.lock(lock);
-        }
-        let rows = connection.query_all_raw(self.backend.build(&select)).await?;
-        rows.iter().map(|row| entity.decode(row)).collect()
-    }
-
-    /// The lock that the statement itself will take on its rows, and never a stronger one: FOR UPDATE on Postgres
-    /// would block other sessions' foreign-key checks.
-    pub(crate) fn row_lock(&self) -> Option<LockType> {
-        match self.backend {
-            DbBackend::Postgres => Some(LockType::NoKeyUpdate),
-            DbBackend::MySql => Some(LockType::Update),
-            _ => None,
+    ) -> Table {
+        match &self.catalog {
+            Some(catalog) => {
+                let facts = catalog.facts(connection, self.backend, entity).await;
+                Table { entity, facts, backend: self.backend }
+            }
+            None => Table::unasked(self.backend, entity),
         }
     }
 
-    /// The rows that the statement is about to change, locked as it will lock them.
-    pub(crate) async fn before<C: ConnectionTrait>(
-        &self,
-        connection: &C,
-        entity: &'static dyn AnyEntity,
-        condition: Condition,
-    ) -> Result<Vec<Row>, DbErr> {
-        self.take_write_lock(connection, entity).await?;
-        self.read(connection, entity, condition, self.row_lock()).await
+    /// What the catalogue said is no longer so.
+    pub(crate) fn schema_moved(&self) {
+        if let Some(catalog) = &self.catalog {
+            catalog.forget();
+        }
     }
 
     /// What an error of reading the old rows means for the statement: its own error, met a moment earlier, or nothing.
@@ -239,31 +214,10 @@ impl Site {
             // SQLite keeps the transaction when a statement fails: let the caller's own speak for itself, unless it
             // would only wait as long again.
             || (self.backend == DbBackend::Sqlite && !is_locked(&error));
+        if let Some(catalog) = &self.catalog {
+            catalog.learn_from(&error);
+        }
         if harmless { Ok(Vec::new()) } else { Err(call.align(error)) }
-    }
-
-    /// [`before`](Self::before), with a condition in the statement's own words and parameters.
-    pub(crate) async fn before_where<C: ConnectionTrait>(
-        &self,
-        connection: &C,
-        entity: &'static dyn AnyEntity,
-        condition: Option<&str>,
-        statement: &Statement,
-    ) -> Result<Vec<Row>, DbErr> {
-        self.take_write_lock(connection, entity).await?;
-        let mut select = self.backend.build(&entity.select());
-        if let Some(condition) = condition {
-            select.sql.push_str(" WHERE ");
-            select.sql.push_str(condition);
-            select.values = statement.values.clone();
-        }
-        match self.backend {
-            DbBackend::Postgres => select.sql.push_str(" FOR NO KEY UPDATE"),
-            DbBackend::MySql => select.sql.push_str(" FOR UPDATE"),
-            _ => {}
-        }
-        let rows = connection.query_all_raw(select).await?;
-        rows.iter().map(|row| entity.decode(row)).collect()
     }
 
     /// SQLite cannot turn a deferred transaction's read into a write once another writer was there: the statement
@@ -277,13 +231,17 @@ impl Site {
         if self.backend != DbBackend::Sqlite {
             return Ok(());
         }
-        let table = quoted(self.backend, entity.model().table);
-        let table = match entity.model().schema {
-            Some(schema) => format!("{}.{table}", quoted(self.backend, schema)),
-            None => table,
-        };
-        let nothing = Statement::from_string(self.backend, format!("DELETE FROM {table} WHERE 0"));
+        let nothing = Statement::from_string(self.backend, nothing_written(self.backend, entity));
         connection.execute_raw(nothing).await.map(|_| ())
+    }
+}
+
+/// A write to a table of SQLite that touches nothing.
+pub(super) fn nothing_written(backend: DbBackend, entity: &'static dyn AnyEntity) -> String {
+    let table = quoted(backend, entity.model().table);
+    match entity.model().schema {
+        Some(schema) => format!("DELETE FROM {}.{table} WHERE 0", quoted(backend, schema)),
+        None => format!("DELETE FROM {table} WHERE 0"),
     }
 }
 
@@ -303,7 +261,6 @@ pub(crate) fn finish(audit: &Audit, entries: Vec<Entry>) -> Vec<AuditRecord> {
                 records.extend(pending.take().and_then(|link| link.record(audit)));
                 records.push(*record);
             }
-            Entry::Interrupted(_) => {}
         }
     }
     records.extend(pending.and_then(|link| link.record(audit)));
@@ -349,12 +306,27 @@ impl LinkEvent {
 }
 
 impl Entry {
+    /// Whether it tells of links that were added.
+    pub(crate) fn adds_link(&self) -> bool {
+        matches!(self, Self::Link(link) if link.linked.action == LinkAction::Add)
+    }
+
+    /// Says which record's change made the database do this one.
+    pub(crate) fn set_cause(&mut self, cause: Option<uuid::Uuid>) {
+        if let Self::Link(link) = self {
+            link.marks.cause = cause;
+        }
+    }
+
+    pub(crate) fn of(record: AuditRecord) -> Self {
+        Self::Record(Box::new(record))
+    }
+
     /// The record of a single entry that needs no merging.
     pub(crate) fn into_record(self, audit: &Audit) -> Option<AuditRecord> {
         match self {
             Self::Record(record) => Some(*record),
             Self::Link(link) => link.record(audit),
-            Self::Interrupted(_) => None,
         }
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct SqlText<'a> {
     sql: &'a str,
     pub(super) statements: Vec<ast::Statement>,
     tokens: Vec<TokenWithSpan>,
+    /// Where each token begins, in bytes, and where the last one ends.
+    starts: Vec<usize>,
     /// SQLite takes a name in double quotes that it does not know for text.
     quoted_text: bool,
 }
@@ -36,13 +38,20 @@ impl<'a> SqlText<'a> {
         };
         let quoted_text = backend == DbBackend::Sqlite;
         let Ok(tokens) = Tokenizer::new(dialect, sql).tokenize_with_location() else {
-            return Err(Self { sql, statements: Vec::new(), tokens: Vec::new(), quoted_text });
+            return Err(Self {
+                sql,
+                statements: Vec::new(),
+                tokens: Vec::new(),
+                starts: Vec::new(),
+                quoted_text,
+            });
         };
+        let starts = starts(sql, &tokens);
         let mut parser =
             Parser::new(dialect).with_recursion_limit(MAX_DEPTH).with_tokens_with_locations(tokens.clone());
         match parser.parse_statements() {
-            Ok(statements) => Ok(Self { sql, statements, tokens, quoted_text }),
-            Err(_) => Err(Self { sql, statements: Vec::new(), tokens, quoted_text }),
+            Ok(statements) => Ok(Self { sql, statements, tokens, starts, quoted_text }),
+            Err(_) => Err(Self { sql, statements: Vec::new(), tokens, starts, quoted_text }),
         }
     }
 
@@ -52,11 +61,9 @@ impl<'a> SqlText<'a> {
             Expr::Nested(expr) | Expr::Cast { expr, .. } => self.parameter(expr),
             Expr::Value(value) => {
                 let Literal::Placeholder(placeholder) = &value.value else { return None };
-                if let Some(number) = placeholder.strip_prefix('$') {
-                    return number.parse::<usize>().ok()?.checked_sub(1);
-                }
                 let start = value.span().start;
-                self.placeholders().position(|token| token.span.start == start)
+                numbered(placeholder)
+                    .or_else(|| self.placeholders().position(|token| token.span.start == start))
             }
             _ => None,
         }
@@ -66,44 +73,27 @@ impl<'a> SqlText<'a> {
         self.tokens.iter().filter(|token| matches!(token.token, Token::Placeholder(_)))
     }
 
-    /// The text of the one statement's WHERE, when nothing but RETURNING follows it. Cut by tokens, because the
-    /// parser's own spans leave out closing parentheses.
-    pub(super) fn condition(&self, backend: DbBackend) -> Option<String> {
-        let mut depth = 0_usize;
-        let mut from = None;
-        let mut to = None;
-        for token in &self.tokens {
-            match &token.token {
-                Token::LParen => depth += 1,
-                Token::RParen => depth = depth.checked_sub(1)?,
-                _ if depth > 0 => {}
-                Token::SemiColon => to = Some(token.span.start),
-                _ if is_keyword(token, Keyword::WHERE) && from.is_none() => from = Some(token.span.end),
-                _ if is_keyword(token, Keyword::RETURNING) && from.is_some() => {
-                    to = Some(token.span.start);
-                    break;
-                }
-                _ => {}
-            }
-        }
-        let from = self.offset(from?)?;
-        let to = match to {
-            Some(to) => self.offset(to)?,
-            None => self.sql.len(),
-        };
-        let condition = self.sql.get(from..to)?.trim();
-        // `?` is an operator on Postgres, and a parameter elsewhere.
-        let unclear = backend == DbBackend::Postgres && condition.contains('?');
-        (!condition.is_empty() && !unclear).then(|| condition.to_owned())
+    pub(super) fn sql(&self) -> &'a str {
+        self.sql
     }
 
-    fn offset(&self, location: Location) -> Option<usize> {
-        let line = usize::try_from(location.line).ok()?.checked_sub(1)?;
-        let column = usize::try_from(location.column).ok()?.checked_sub(1)?;
-        let start: usize = self.sql.split_inclusive('\n').take(line).map(str::len).sum();
-        let rest = self.sql.get(start..)?;
-        let inside = rest.char_indices().nth(column).map_or(rest.len(), |(offset, _)| offset);
-        Some(start + inside)
+    pub(super) fn tokens(&self) -> &[TokenWithSpan] {
+        &self.tokens
+    }
+
+    /// Where a token begins, in bytes; of the one behind the last, the text's end.
+    pub(super) fn start_of(&self, token: usize) -> usize {
+        self.starts.get(token).copied().unwrap_or(self.sql.len())
+    }
+
+    /// The position of the parameter that a token is, from 0.
+    pub(super) fn placeholder(&self, token: usize) -> Option<usize> {
+        let Token::Placeholder(placeholder) = &self.tokens.get(token)?.token else { return None };
+        if placeholder == "?" {
+            let before = self.tokens[..token].iter();
+            return Some(before.filter(|token| matches!(token.token, Token::Placeholder(_))).count());
+        }
+        numbered(placeholder)
     }
 
     /// The text without literals and comments.
@@ -156,6 +146,21 @@ impl<'a> SqlText<'a> {
         })
     }
 
+    /// Whether its first words hold one that the parser takes for a table's name.
+    pub(super) fn has_modifier(&self) -> bool {
+        const MODIFIERS: [&str; 6] = ["DELAYED", "HIGH_PRIORITY", "IGNORE", "LOW_PRIORITY", "ONLY", "QUICK"];
+        let words = self.tokens.iter().filter_map(|token| match &token.token {
+            Token::Word(word) if word.quote_style.is_none() => Some(word.value.as_str()),
+            _ => None,
+        });
+        // INSERT's are known to the parser.
+        verb(self.sql) != "INSERT"
+            && words
+                .skip(1)
+                .take(2)
+                .any(|word| MODIFIERS.iter().any(|known| known.eq_ignore_ascii_case(word)))
+    }
+
     /// Whether anything in it could be a write; an unreadable text without tokens could.
     pub(super) fn can_write(&self) -> bool {
         self.tokens.is_empty()
@@ -171,6 +176,28 @@ impl<'a> SqlText<'a> {
         let untokenized = if self.tokens.is_empty() { self.sql } else { "" };
         tokens.chain(untokenized.split(split).filter(|word| !word.is_empty()))
     }
+}
+
+/// The position of a parameter that says its number.
+fn numbered(placeholder: &str) -> Option<usize> {
+    placeholder.strip_prefix(['$', '?'])?.parse::<usize>().ok()?.checked_sub(1)
+}
+
+/// Where tokens begin in the text. The tokens come in its order, and tell line and column.
+fn starts(sql: &str, tokens: &[TokenWithSpan]) -> Vec<usize> {
+    let mut starts = Vec::with_capacity(tokens.len());
+    let mut characters = sql.char_indices();
+    let (mut line, mut column, mut offset) = (1, 1, 0);
+    for token in tokens {
+        let Location { line: to_line, column: to_column } = token.span.start;
+        while (line, column) < (to_line, to_column) {
+            let Some((_, character)) = characters.next() else { break };
+            (line, column) = if character == '\n' { (line + 1, 1) } else { (line, column + 1) };
+            offset += character.len_utf8();
+        }
+        starts.push(offset);
+    }
+    starts
 }
 
 const WRITING: [Keyword; 10] = [

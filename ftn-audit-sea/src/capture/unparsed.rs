@@ -1,38 +1,47 @@
 //! Writes that are not taken apart: told as what they are, never passed over in silence.
 
 use ftn_audit::change::Marks;
-use sea_orm::{ConnectionTrait, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbErr};
 
 use super::{
-    interrupted::Watch,
+    Capture,
     plan::UnparsedPlan,
-    send::{Call, Reply},
-    site::Site,
+    send::{Reply, Request},
 };
-use crate::scope::Scope;
+use crate::auditable::AnyEntity;
 
 pub(super) async fn run<C: ConnectionTrait>(
-    connection: &C,
-    scope: &Scope,
-    site: &Site,
+    capture: &Capture<'_, C>,
     plan: &UnparsedPlan,
-    statement: Statement,
-    call: Call,
+    request: Request,
 ) -> Result<Reply, DbErr> {
-    // All of a text's watches or none: a future that is dropped says nothing of any of its tables.
-    let watches: Vec<_> = plan
-        .entities
-        .iter()
-        .map(|entity| Watch::new(scope, site, *entity, plan.operation, &plan.fingerprint, Vec::new()))
-        .collect();
-    let reply = call.send(connection, statement).await;
-    for watch in watches {
-        watch.end();
-    }
+    let Capture { connection, scope, site } = capture;
+    let reply = request.send(*connection).await;
     if reply.as_ref().is_ok_and(|reply| !is_idle(plan, reply)) {
         for entity in &plan.entities {
             scope.push(site.unparsed_entry(*entity, plan.operation, &plan.fingerprint, Marks::default()));
         }
+    }
+    if plan.schema {
+        site.schema_moved();
+    }
+    reply
+}
+
+/// A statement of one table whose rows cannot be asked for.
+pub(super) async fn one<C: ConnectionTrait>(
+    capture: &Capture<'_, C>,
+    entity: &'static dyn AnyEntity,
+    operation: &'static str,
+    fingerprint: &str,
+    returning: bool,
+    request: Request,
+) -> Result<Reply, DbErr> {
+    let Capture { connection, scope, site } = capture;
+    let reply = request.send(*connection).await;
+    if reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning)) {
+        let marks = Marks { old_unconfirmed: true, ..Marks::default() };
+        scope.push(site.unparsed_entry(entity, operation, fingerprint, marks));
     }
     reply
 }

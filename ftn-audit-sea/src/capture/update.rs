@@ -1,70 +1,269 @@
-//! UPDATE of the row of one key.
+//! UPDATE.
 
-use ftn_audit::{EventType, change::Marks};
-use sea_orm::{ConnectionTrait, DbErr, Statement};
+use std::collections::HashMap;
+
+use ftn_audit::{AuditRecord, EventType, change::Marks};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 
 use super::{
-    interrupted::Watch,
-    plan::{Returning, UpdatePlan, parameters},
-    send::{Call, Reply},
+    Capture,
+    bulk::{self, Told},
+    cascade::{self, Cause},
+    in_one,
+    plan::{NewKey, Returning, UpdatePlan, parameters},
+    read::{Lock, Table},
+    send::{Reply, Request},
     site::{RowChange, Site},
+    unparsed,
 };
-use crate::{auditable::Row, scope::Scope};
+use crate::{auditable::Row, capture::fragment::Saying, scope::Entry, value::plain_text};
 
-const OPERATION: &str = "UPDATE";
+pub(super) const OPERATION: &str = "UPDATE";
+
+/// What the columns of the key that a row will have are called.
+const NEW: &str = "ftn_new_";
+
+/// A row before the statement, and the key that it will have.
+struct Before {
+    row: Row,
+    new_key: Vec<Value>,
+}
 
 pub(super) async fn run<C: ConnectionTrait>(
-    connection: &C,
-    scope: &Scope,
+    capture: &Capture<'_, C>,
+    plan: &UpdatePlan,
+    request: Request,
+) -> Result<Reply, DbErr> {
+    let Capture { connection, scope, site } = capture;
+    let entity = plan.named.entity;
+    let table = site.table(*connection, entity).await;
+    if in_one::applies(plan, &table, &request) {
+        return in_one::run(capture, plan, &table, request).await;
+    }
+    let call = request.call;
+    let returning = plan.returning != Returning::Nothing;
+    let own_key = plan.key.as_ref().and_then(|key| parameters(&request.statement, key));
+    let Some(before) = before(capture, plan, &table, &request).await? else {
+        return unparsed::one(capture, entity, OPERATION, &plan.fingerprint, returning, request).await;
+    };
+    let told = bulk::told(site, entity, before.len())?;
+    let rows: Vec<&Row> = before.iter().map(|before| &before.row).collect();
+    let followed = match told {
+        Told::EachRow => cascade::before(capture, call, &table, &rows, Cause::Update(&plan.assigned)).await?,
+        Told::Together => Vec::new(),
+    };
+    let reply = request.send(*connection).await;
+    if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning)) {
+        return reply;
+    }
+    let reply = reply?;
+    let count = reply.count(returning);
+    if told == Told::Together {
+        let keys: Vec<_> = before.into_iter().map(|before| before.new_key).collect();
+        let event = (EventType::Update, OPERATION);
+        let rows = count.unwrap_or(keys.len() as u64);
+        scope.push(bulk::summary(site, entity, event, &plan.fingerprint, rows, &keys).map(Entry::of));
+        return Ok(reply);
+    }
+    let own_key = plan.key.as_ref().filter(|_| plan.keeps_keys()).and(own_key);
+    let Some(after) = After::read(capture, plan, &table, (&before, own_key), &reply).await else {
+        let rows_untold = before.len() as u64;
+        let marks = Marks { old_unconfirmed: true, rows_untold, ..Marks::default() };
+        scope.push(site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks));
+        return Ok(reply);
+    };
+    let followed = cascade::after(capture, followed, &after.rows).await;
+    scope.push(tell(site, plan, &table, (before, after), followed, &reply));
+    Ok(reply)
+}
+
+/// The rows that the statement will change; `None` where they cannot be asked for.
+async fn before<C: ConnectionTrait>(
+    capture: &Capture<'_, C>,
+    plan: &UpdatePlan,
+    table: &Table,
+    request: &Request,
+) -> Result<Option<Vec<Before>>, DbErr> {
+    let Capture { connection, site, .. } = capture;
+    if !table.reads_keys() {
+        return Ok(None);
+    }
+    let by_key = plan.key.as_ref().filter(|_| plan.keeps_keys());
+    if let Some(key) = by_key.and_then(|key| parameters(&request.statement, key)) {
+        let read = async {
+            site.take_write_lock(*connection, table.entity).await?;
+            table.by_keys(*connection, std::slice::from_ref(&key), Lock::AsWritten).await
+        };
+        let rows = match read.await {
+            Ok(rows) => rows,
+            Err(error) => site.before_failed(request.call, error)?,
+        };
+        return Ok(Some(rows.into_iter().map(|row| Before { row, new_key: key.clone() }).collect()));
+    }
+    let Some(select) = select(plan, table, &request.statement, site.audit.bulk_rows()) else {
+        return Ok(None);
+    };
+    let read = async {
+        site.take_write_lock(*connection, table.entity).await?;
+        connection.query_all_raw(select).await
+    };
+    let found = match read.await {
+        Ok(found) => found,
+        Err(error) => {
+            site.before_failed(request.call, error)?;
+            return Ok(None);
+        }
+    };
+    let decoded: Option<Vec<_>> =
+        found.iter().map(|found| before_of(plan, table, found, &request.statement)).collect();
+    Ok(decoded)
+}
+
+fn before_of(plan: &UpdatePlan, table: &Table, found: &QueryResult, statement: &Statement) -> Option<Before> {
+    let row = table.decode(found, "").ok()?;
+    let mut new_key = table.entity.key_of(&row);
+    let columns = plan.new_key.as_ref()?;
+    let computed = match columns.iter().any(|column| matches!(column, NewKey::Expression(_))) {
+        true => table.entity.decode_key(found, NEW)?,
+        false => Vec::new(),
+    };
+    for (position, column) in columns.iter().enumerate() {
+        match column {
+            NewKey::Same => {}
+            NewKey::Parameter(parameter) => {
+                new_key[position] = parameters(statement, &[*parameter])?.pop()?
+            }
+            NewKey::Expression(_) => new_key[position] = computed.get(position)?.clone(),
+        }
+    }
+    Some(Before { row, new_key })
+}
+
+/// The statement's rows, in its own words. What it makes of their keys is asked for, too: afterwards nothing else tells
+/// which row is which.
+fn select(plan: &UpdatePlan, table: &Table, statement: &Statement, most: usize) -> Option<Statement> {
+    let rows = plan.rows.as_ref()?;
+    let new_key = plan.new_key.as_ref()?;
+    let mut say = Saying::new(table.backend, statement);
+    say.text(&table.select_text(Some(&plan.named.qualifier), ""));
+    if new_key.iter().any(|new| matches!(new, NewKey::Expression(_))) {
+        for (new, name) in new_key.iter().zip(table.entity.key_names()) {
+            say.text(", ");
+            match new {
+                NewKey::Expression(expression) => say.text("(").fragment(expression)?.text(")"),
+                _ => say.text(&table.quoted(name)),
+            };
+            say.text(" AS ").text(&table.quoted(&format!("{NEW}{name}")));
+        }
+    }
+    say.text(" FROM ").text(&plan.named.from);
+    rows.say(&mut say, table, most)?;
+    Some(say.statement())
+}
+
+/// The rows after the statement.
+struct After {
+    /// For each row before, in its order.
+    rows: Vec<Option<Row>>,
+    /// Those that the statement found and the read before it did not: another session's, that came in between.
+    others: Vec<Row>,
+    /// The links that a junction's rows left and came to.
+    links: Vec<Entry>,
+}
+
+impl After {
+    /// `None` where which row became which is not to be told.
+    async fn read<C: ConnectionTrait>(
+        capture: &Capture<'_, C>,
+        plan: &UpdatePlan,
+        table: &Table,
+        (before, own_key): (&[Before], Option<Vec<Value>>),
+        reply: &Reply,
+    ) -> Option<Self> {
+        let Capture { connection, scope, site } = capture;
+        let entity = table.entity;
+        let silent = plan.returning == Returning::Nothing && !matches!(reply, Reply::Executed(_));
+        let keys: Vec<_> = match (before, own_key) {
+            ([], Some(key)) if !silent => vec![key],
+            (before, _) => before.iter().map(|before| before.new_key.clone()).collect(),
+        };
+        let found = match returned(plan, table, reply, before.len()) {
+            Some(rows) => rows,
+            None => match table.by_keys(*connection, &keys, Lock::Written).await {
+                Ok(rows) => rows,
+                Err(error) => {
+                    scope.statement_failed(&error);
+                    return None;
+                }
+            },
+        };
+        let mut by_key: HashMap<String, Row> = HashMap::with_capacity(found.len());
+        for row in found {
+            // The entity's key need not be unique in the database.
+            if by_key.insert(plain_text(&entity.key_of(&row)), row).is_some() {
+                return None;
+            }
+        }
+        let mut after =
+            Self { rows: Vec::with_capacity(before.len()), others: Vec::new(), links: Vec::new() };
+        let marks = marks(table);
+        for Before { row, new_key } in before {
+            let new = by_key.remove(&plain_text(new_key));
+            if let (Some(new), true) = (&new, entity.model().junction) {
+                let moved = site.moved_links(*connection, entity, (row, new), OPERATION, &marks).await;
+                after.links.extend(moved);
+            }
+            after.rows.push(new);
+        }
+        after.others = by_key.into_values().collect();
+        Some(after)
+    }
+}
+
+fn marks(table: &Table) -> Marks {
+    Marks { old_unconfirmed: !table.locks(), columns_left_out: table.left_out(), ..Marks::default() }
+}
+
+/// What changed, said of every row that is known, and of how many are not.
+fn tell(
     site: &Site,
     plan: &UpdatePlan,
-    statement: Statement,
-    call: Call,
-) -> Result<Reply, DbErr> {
-    let entity = plan.entity;
-    let Some(key) = parameters(&statement, &plan.key) else {
-        return call.send(connection, statement).await;
+    table: &Table,
+    (before, after): (Vec<Before>, After),
+    followed: Vec<cascade::Group>,
+    reply: &Reply,
+) -> Vec<Entry> {
+    let entity = table.entity;
+    let known = (before.len() + after.others.len()) as u64;
+    let lost = after.rows.iter().filter(|row| row.is_none()).count() as u64;
+    let change = |old, new| {
+        let old: Option<Row> = old;
+        let old_unconfirmed = old.is_none() || !table.locks();
+        let marks = Marks { old_unconfirmed, ..marks(table) };
+        site.row_record(entity, OPERATION, RowChange { event: EventType::Update, old, new: Some(new), marks })
     };
-    let before = match site.before(connection, entity, entity.key_condition(&key)).await {
-        Ok(rows) => rows,
-        Err(error) => site.before_failed(call, error)?,
-    };
-    let before: Vec<_> = before.into_iter().map(|row| (key.clone(), row)).collect();
-    let watch = Watch::new(scope, site, entity, OPERATION, &plan.fingerprint, before);
-    let reply = call.send(connection, statement).await;
-    let returning = plan.returning != Returning::Nothing;
-    if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning)) {
-        watch.end();
-        return reply;
+    let records: Vec<_> =
+        before.into_iter().zip(after.rows).map(|(before, new)| change(Some(before.row), new?)).collect();
+    let causes: Vec<_> = records.iter().map(|record| record.as_ref().map(AuditRecord::id)).collect();
+    let mut entries = after.links;
+    entries.extend(cascade::tell(site, followed, &causes));
+    entries.extend(records.into_iter().flatten().map(Entry::of));
+    entries.extend(after.others.into_iter().filter_map(|new| change(None, new)).map(Entry::of));
+    let count = reply.count(plan.returning != Returning::Nothing).unwrap_or(known);
+    let untold = lost.max(count.saturating_sub(known));
+    if untold > 0 {
+        let marks = Marks { old_unconfirmed: true, rows_untold: untold, ..Marks::default() };
+        entries.extend(site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks));
     }
-    let new = match returned(plan, &reply) {
-        Some(row) => Some(row),
-        None => site.read_back(connection, entity, &key).await.ok().flatten(),
-    };
-    let old = watch.end().pop().map(|(_, row)| row);
-    if new.is_none() && old.is_none() && !told_touched(returning, &reply) {
-        return reply;
-    }
-    let marks = Marks { old_unconfirmed: old.is_none(), ..Marks::default() };
-    if new.is_none() {
-        scope.push(site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks));
-        return reply;
-    }
-    if let (Some(old), Some(new), true) = (&old, &new, entity.model().junction) {
-        scope.push(site.moved_links(connection, entity, (old, new), OPERATION, &marks).await);
-    }
-    scope.push(site.row_entry(entity, OPERATION, RowChange { event: EventType::Update, old, new, marks }));
-    reply
+    entries
 }
 
-/// Whether the answer says that a row was touched, and is not merely silent.
-fn told_touched(returning: bool, reply: &Result<Reply, DbErr>) -> bool {
-    matches!(reply, Ok(Reply::Executed(_))) || returning
-}
-
-/// The row as the statement itself returned it.
-fn returned(plan: &UpdatePlan, reply: &Result<Reply, DbErr>) -> Option<Row> {
-    let rows = reply.as_ref().ok()?.rows();
-    let row = rows.first().filter(|_| plan.returning == Returning::Row)?;
-    plan.entity.decode(row).ok()
+/// The rows as the statement itself returned them, where that is all of them.
+fn returned(plan: &UpdatePlan, table: &Table, reply: &Reply, rows: usize) -> Option<Vec<Row>> {
+    let complete = match reply {
+        Reply::All(_) => true,
+        Reply::One(_) => plan.key.is_some() && rows <= 1,
+        Reply::Executed(_) => false,
+    };
+    (complete && plan.returning == Returning::Row).then(|| table.decode_all(reply.rows()).ok()).flatten()
 }

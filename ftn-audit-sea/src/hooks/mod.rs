@@ -18,7 +18,7 @@ use sea_orm::{
 use self::{cell::Cell, plain::Plain};
 use crate::{
     auditable::{AnyEntity, Auditable, Row},
-    capture::RowChange,
+    capture::{Lock, RowChange},
     registry::registry,
 };
 
@@ -74,7 +74,7 @@ where
     if std::ptr::eq(own.model(), entity.model()) {
         return (own, row);
     }
-    match plain.site.read_key(db, entity, &own.key_of(&row), None).await {
+    match plain.read(db, entity, &own.key_of(&row), Lock::Nothing).await {
         Ok(Some(leading)) => (entity, leading),
         Ok(None) | Err(_) => (own, row),
     }
@@ -106,7 +106,7 @@ where
     let Some(key) = key(&active_model) else { return Ok(active_model) };
     if insert {
         if entity.model().junction && plain.tells_present_rows_as_new() {
-            let present = plain.site.read_key(db, entity, &key, None).await.is_ok_and(|row| row.is_some());
+            let present = plain.read(db, entity, &key, Lock::Nothing).await.is_ok_and(|row| row.is_some());
             present::note(entity, &key, present);
         }
     } else if Cell::is_open() {
@@ -278,7 +278,7 @@ where
         if result.rows_affected > 0
             && let Some((key, old)) = Cell::take_any(entity)
             && let Some(plain) = Plain::of(db)
-            && let Ok(Some(new)) = plain.site.read_key(db, entity, &key, None).await
+            && let Ok(Some(new)) = plain.read(db, entity, &key, Lock::Nothing).await
         {
             plain.moved_links(db, entity, old.as_ref(), &new).await?;
             plain.row_change(db, entity, EventType::Update, old, Some(new), "UPDATE").await?;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     auditable::{AnyEntity, Row},
     backend::system_name,
-    capture::{Call, Site},
+    capture::{Call, Lock, Site, Table},
     error::AuditError,
     outbox::{ends_the_transaction, insert},
     probe,
@@ -70,6 +70,7 @@ impl Plain {
             database: Origin::database(system_name(backend), None),
             context: AuditContext::current(),
             occurred_at: SystemTime::now(),
+            catalog: None,
         };
         Some(Self { site, kind, mock: db.is_mock_connection() })
     }
@@ -86,11 +87,11 @@ impl Plain {
             return Ok(None);
         }
         let read = match self.kind {
-            Kind::Transaction => {
-                let rows = self.site.before(db, entity, entity.key_condition(key)).await;
-                rows.map(|mut rows| rows.pop())
-            }
-            Kind::Connection | Kind::Unknown => self.site.read_key(db, entity, key, None).await,
+            Kind::Transaction => match self.site.take_write_lock(db, entity).await {
+                Ok(()) => self.read(db, entity, key, Lock::AsWritten).await,
+                Err(error) => Err(error),
+            },
+            Kind::Connection | Kind::Unknown => self.read(db, entity, key, Lock::Nothing).await,
         };
         match read {
             // Postgres aborts the transaction: the write would only meet the consequence of this error.
@@ -147,6 +148,18 @@ impl Plain {
             Err(error) => return Err(AuditError::Outbox(error).into_db_err()),
         }
         Ok(())
+    }
+
+    /// The row of a key, or `None` where there is none.
+    pub(super) async fn read<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        entity: &'static dyn AnyEntity,
+        key: &[Value],
+        lock: Lock,
+    ) -> Result<Option<Row>, DbErr> {
+        let table = Table::unasked(self.site.backend, entity);
+        Ok(table.by_keys(db, &[key.to_vec()], lock).await?.pop())
     }
 
     /// Whether SeaORM reports a link that was there already as new: it does on MySQL.

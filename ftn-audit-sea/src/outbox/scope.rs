@@ -111,7 +111,7 @@ pub(crate) async fn spill<T: ConnectionTrait>(
     shared: &Shared,
 ) -> Result<(), DbErr> {
     let Some(settings) = shared.audit.outbox_settings() else { return Ok(()) };
-    if scope.bytes() <= settings.scope_bytes || scope.has_interrupted() {
+    if scope.bytes() <= settings.scope_bytes {
         return Ok(());
     }
     let innermost = scope.depth().saturating_sub(1);
