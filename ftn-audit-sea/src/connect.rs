@@ -7,6 +7,7 @@ use crate::{
     backend::system_name,
     connection::{AuditedConnection, Shared},
     error::AuditError,
+    outbox::{self, Found, Limit, Outbox, PoolStore},
 };
 
 /// Adds `connect` to [`Audit`].
@@ -26,7 +27,7 @@ pub trait ConnectExt {
     ///
     /// # Errors
     ///
-    /// When the database does not answer.
+    /// When the database does not answer; in outbox delivery, when its table is missing or may not be written.
     fn connect<C>(
         &self,
         connection: C,
@@ -39,7 +40,7 @@ pub trait ConnectExt {
     ///
     /// # Errors
     ///
-    /// When the database does not answer.
+    /// When the database does not answer; in outbox delivery, when its table is missing or may not be written.
     fn connect_named<C>(
         &self,
         name: &str,
@@ -94,11 +95,32 @@ where
         }
     }
     let database = Origin::database(system, namespace.as_deref());
-    let shared = Shared::new(audit.clone(), backend, database);
+    let outbox = outbox(audit, &connection).await?;
+    let shared = Shared::new(audit.clone(), backend, database).with_outbox(outbox);
     if audit.is_recording() && !connection.is_mock_connection() {
         shared.catalog.survey(&connection, backend).await;
     }
     Ok(AuditedConnection::new(connection, shared))
+}
+
+/// The outbox of a connection, where delivery is by one.
+async fn outbox<C>(audit: &Audit, connection: &C) -> Result<Option<Outbox>, AuditError>
+where
+    C: ConnectionTrait + TransactionTrait + Clone + Send + 'static,
+{
+    let Some(settings) = audit.outbox_settings() else { return Ok(None) };
+    let limit = Limit::new(settings.max_rows);
+    if !connection.is_mock_connection() {
+        match outbox::check(connection).await.map_err(AuditError::Connect)? {
+            Found::Ready => {}
+            Found::Missing => return Err(AuditError::NoOutbox),
+            Found::Denied => return Err(AuditError::OutboxDenied { needs: "INSERT" }),
+        }
+        let counted = limit.check(connection).await;
+        counted.map_err(|_| AuditError::OutboxDenied { needs: "SELECT (state) for `outbox_max_rows`" })?;
+    }
+    audit.register_outbox(PoolStore(connection.clone()));
+    Ok(Some(Outbox { limit }))
 }
 
 async fn ask<C: ConnectionTrait>(

@@ -15,6 +15,7 @@ use crate::{
     catalog::Catalog,
     detached::detached,
     error::says_schema_moved,
+    outbox::Outbox,
     probe,
     scope::Scope,
     transaction::{AuditedTransaction, end},
@@ -40,13 +41,20 @@ pub(crate) struct Shared {
     pub(crate) audit: Audit,
     pub(crate) backend: DbBackend,
     pub(crate) database: Arc<Attributes>,
+    /// Where records are stored with their changes, in outbox delivery.
+    pub(crate) outbox: Option<Outbox>,
     plans: PlanCache,
     pub(crate) catalog: Arc<Catalog>,
 }
 
 impl Shared {
     pub(crate) fn new(audit: Audit, backend: DbBackend, database: Arc<Attributes>) -> Self {
-        Self { audit, backend, database, plans: PlanCache::default(), catalog: Arc::default() }
+        let plans = PlanCache::default();
+        Self { audit, backend, database, outbox: None, plans, catalog: Arc::default() }
+    }
+
+    pub(crate) fn with_outbox(self, outbox: Option<Outbox>) -> Self {
+        Self { outbox, ..self }
     }
 
     /// What there is to capture of a text; nothing when nothing is recorded.
@@ -118,7 +126,10 @@ where
         let shared = self.shared.clone();
         let site = shared.site(self.context.as_ref());
         detached(async move {
-            if capture::answers_everything(&connection, &site, &plan, &request).await {
+            // In an outbox, row and record need a transaction around them.
+            if shared.outbox.is_none()
+                && capture::answers_everything(&connection, &site, &plan, &request).await
+            {
                 let scope = Scope::new(shared.audit.clone(), shared.backend);
                 let capture = Capture { connection: &connection, scope: &scope, site: &site };
                 let reply = capture::run(&capture, &plan, request).await?;

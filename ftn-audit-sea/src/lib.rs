@@ -50,6 +50,7 @@ mod event;
 #[doc(hidden)]
 pub mod hooks;
 mod link;
+pub mod outbox;
 mod probe;
 mod registry;
 mod scope;
@@ -64,7 +65,7 @@ pub use ftn_audit::*;
 pub use self::stream::AuditedStream;
 pub use self::{
     auditable::Auditable, connect::ConnectExt, connection::AuditedConnection, error::AuditError,
-    transaction::AuditedTransaction,
+    outbox::OutboxExt, transaction::AuditedTransaction,
 };
 
 /// What an application needs.
@@ -82,7 +83,7 @@ pub mod prelude {
     };
     pub use ftn_audit_macros::audit_formatter;
 
-    pub use crate::{AuditedConnection, AuditedTransaction, ConnectExt};
+    pub use crate::{AuditedConnection, AuditedTransaction, ConnectExt, OutboxExt};
 }
 
 /// What an entity's module needs.

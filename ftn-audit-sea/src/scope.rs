@@ -11,6 +11,7 @@ use std::{
 use ftn_audit::{Audit, AuditRecord};
 use sea_orm::{DbBackend, DbErr};
 use tokio::sync::OwnedMutexGuard;
+use uuid::Uuid;
 
 use crate::{capture::LinkEvent, error::sql_state};
 
@@ -27,6 +28,12 @@ pub(crate) enum Entry {
 struct Frame {
     entries: Vec<Entry>,
     callbacks: Vec<Callback>,
+    /// How many numbers the frames below had given when this one began to give its own.
+    numbered_below: u32,
+    /// Memory of the entries that can be written ahead of the commit, estimated.
+    bytes: usize,
+    /// Rows that were written ahead of the commit.
+    spilled: usize,
 }
 
 pub(crate) struct Scope {
@@ -44,6 +51,12 @@ struct State {
     /// Whether the database ended the transaction by itself. What is sent afterwards stands alone, and no rollback
     /// undoes it.
     ended: bool,
+    /// The transaction's id and how many numbers it has given, once one was needed before the hand-over.
+    numbering: Option<(Uuid, u32)>,
+    /// Rows in the outbox, to be counted when the commit is answered.
+    stored: usize,
+    /// Records that the outbox did not take although their changes stand.
+    outside: Vec<AuditRecord>,
 }
 
 /// A statement on its way that capture does not look into; its failure, or a future that was dropped, leaves a doubt.
@@ -84,12 +97,10 @@ impl SettingSavepoint<'_> {
 impl Drop for SettingSavepoint<'_> {
     fn drop(&mut self) {
         let Some(scope) = self.0 else { return };
-        let mut state = scope.state();
-        if state.frames.len() > 1 {
-            let frame = state.frames.pop();
-            scope.audit.discard(frame.map_or(0, |frame| frame.entries.len()));
+        if scope.is_nested() {
+            scope.roll_back();
         } else {
-            scope.end_by_itself(&mut state);
+            scope.end_by_itself(&mut scope.state());
         }
     }
 }
@@ -101,11 +112,33 @@ pub(crate) struct Turn(#[expect(dead_code, reason = "held, not read")] OwnedMute
 pub(crate) struct Committed {
     pub(crate) entries: Vec<Entry>,
     pub(crate) callbacks: Vec<Callback>,
+    /// How many records are in the outbox.
+    pub(crate) stored: usize,
+    /// Records that the outbox did not take.
+    pub(crate) outside: Vec<AuditRecord>,
+}
+
+impl Entry {
+    /// Memory that a write ahead of the commit would free, estimated. What is best effort waits for the commit, and links
+    /// are small until they are described.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Record(record) if !record.is_best_effort() => record.estimated_bytes(),
+            _ => 0,
+        }
+    }
 }
 
 impl Scope {
     pub(crate) fn new(audit: Audit, backend: DbBackend) -> Self {
-        let state = State { frames: vec![Frame::default()], doubtful: false, ended: false };
+        let state = State {
+            frames: vec![Frame::default()],
+            doubtful: false,
+            ended: false,
+            numbering: None,
+            stored: 0,
+            outside: Vec::new(),
+        };
         Self { audit, backend, state: Mutex::new(state), turn: Arc::default() }
     }
 
@@ -123,7 +156,10 @@ impl Scope {
 
     pub(crate) fn push(&self, entries: impl IntoIterator<Item = Entry>) {
         if let Some(frame) = self.state().frames.last_mut() {
-            frame.entries.extend(entries);
+            for entry in entries {
+                frame.bytes += entry.bytes();
+                frame.entries.push(entry);
+            }
         }
     }
 
@@ -135,7 +171,9 @@ impl Scope {
 
     /// A savepoint was set.
     pub(crate) fn begin(&self) {
-        self.state().frames.push(Frame::default());
+        let mut state = self.state();
+        let numbered_below = state.numbering.map_or(0, |(_, given)| given);
+        state.frames.push(Frame { numbered_below, ..Frame::default() });
     }
 
     /// A savepoint that is being set. If it cannot be, sqlx's Postgres driver rolls the innermost one back, or the
@@ -157,6 +195,8 @@ impl Scope {
         {
             outer.entries.extend(frame.entries);
             outer.callbacks.extend(frame.callbacks);
+            outer.bytes += frame.bytes;
+            outer.spilled += frame.spilled;
         }
     }
 
@@ -168,12 +208,23 @@ impl Scope {
         if state.ended {
             match state.frames.last_mut() {
                 Some(outer) => outer.entries.append(&mut frame.entries),
-                None => state.frames.push(Frame { entries: frame.entries, callbacks: Vec::new() }),
+                None => {
+                    frame.callbacks.clear();
+                    state.frames.push(frame);
+                }
             }
             return;
         }
+        // The rows that have these numbers are rolled back, too.
+        if let Some((_, given)) = &mut state.numbering {
+            *given = frame.numbered_below;
+        }
+        let mut discarded = frame.entries.len() + frame.spilled;
+        if state.frames.is_empty() {
+            discarded += std::mem::take(&mut state.stored) + std::mem::take(&mut state.outside).len();
+        }
         drop(state);
-        self.audit.discard(frame.entries.len());
+        self.audit.discard(discarded);
     }
 
     /// Whether the outermost rollback left records of work that is stored all the same.
@@ -184,12 +235,83 @@ impl Scope {
 
     /// The transaction ended: takes what it owned.
     pub(crate) fn take(&self) -> Committed {
-        let mut committed = Committed { entries: Vec::new(), callbacks: Vec::new() };
-        for frame in self.state().frames.drain(..) {
+        let mut state = self.state();
+        let mut committed = Committed {
+            entries: Vec::new(),
+            callbacks: Vec::new(),
+            stored: std::mem::take(&mut state.stored),
+            outside: std::mem::take(&mut state.outside),
+        };
+        for frame in state.frames.drain(..) {
             committed.entries.extend(frame.entries);
             committed.callbacks.extend(frame.callbacks);
+            committed.stored += frame.spilled;
         }
         committed
+    }
+
+    /// How many frames there are.
+    pub(crate) fn depth(&self) -> usize {
+        self.state().frames.len()
+    }
+
+    /// Takes the entries of a frame, counted from the outermost.
+    pub(crate) fn take_entries(&self, frame: usize) -> Vec<Entry> {
+        self.state().frames.get_mut(frame).map(|frame| std::mem::take(&mut frame.entries)).unwrap_or_default()
+    }
+
+    /// Puts entries back into the frame that they were taken from.
+    pub(crate) fn put_back(&self, frame: usize, entries: Vec<Entry>) {
+        if let Some(frame) = self.state().frames.get_mut(frame) {
+            frame.entries.splice(..0, entries);
+        }
+    }
+
+    /// Memory of the innermost frame's entries that can be written ahead of the commit, in bytes, estimated.
+    pub(crate) fn bytes(&self) -> usize {
+        self.state().frames.last().map_or(0, |frame| frame.bytes)
+    }
+
+    /// Gives numbers to those of a frame's records that have none, and says how many the transaction has given. The
+    /// frames above have given none of their own yet, unless they are its caller's.
+    pub(crate) fn number(&self, frame: usize, records: &mut [AuditRecord]) -> u32 {
+        let mut state = self.state();
+        let (transaction, before) = state.numbering.unwrap_or_else(|| (Uuid::now_v7(), 0));
+        let mut given = before;
+        for record in records.iter_mut().filter(|record| record.sequence().is_none()) {
+            given += 1;
+            record.set_place(transaction, given, None);
+        }
+        state.numbering = Some((transaction, given));
+        if given > before {
+            for above in state.frames.iter_mut().skip(frame + 1) {
+                above.numbered_below = given;
+            }
+        }
+        given
+    }
+
+    /// Records of a frame were written ahead of the commit.
+    pub(crate) fn spilled(&self, frame: usize, records: usize) {
+        if let Some(frame) = self.state().frames.get_mut(frame) {
+            frame.spilled += records;
+            frame.bytes = 0;
+        }
+    }
+
+    /// Records are in the outbox, if the commit succeeds.
+    pub(crate) fn count_stored(&self, records: usize) {
+        self.state().stored += records;
+    }
+
+    /// Records go elsewhere, if the commit succeeds.
+    pub(crate) fn outside(&self, records: Vec<AuditRecord>) {
+        self.state().outside.extend(records);
+    }
+
+    /// Whether the database ended the transaction by itself.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state().ended
     }
 
     /// A statement begins that capture does not look into.
@@ -214,10 +336,10 @@ impl Scope {
     /// The transaction is no more, and nobody asked for that.
     fn end_by_itself(&self, state: &mut State) {
         state.ended = true;
+        state.numbering = None;
         for frame in &mut state.frames {
-            self.audit.discard(frame.entries.len());
-            frame.entries.clear();
-            frame.callbacks.clear();
+            self.audit.discard(frame.entries.len() + frame.spilled);
+            *frame = Frame::default();
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     connection::{Shared, connection_trait},
     detached::{carried, detached},
     error::is_answer_of_the_database,
-    probe,
+    outbox, probe,
     scope::{Scope, Turn},
 };
 
@@ -121,9 +121,13 @@ impl<T: ConnectionTrait + Send + 'static> AuditedTransaction<T> {
         let turn = self.scope.turn().await;
         let Some(connection) = self.inner.clone() else { return Err(busy()) };
         let (scope, site) = (self.scope.clone(), self.shared.site(self.context.as_ref()));
+        let shared = self.shared.clone();
         detached(async move {
             let capture = Capture { connection: &*connection, scope: &scope, site: &site };
-            let reply = capture::run(&capture, &plan, request).await;
+            let reply = match capture::run(&capture, &plan, request).await {
+                Ok(reply) => outbox::spill(&*connection, &scope, &shared).await.map(|()| reply),
+                failed => failed,
+            };
             // Whoever has the turn next may want the connection for itself alone.
             drop(connection);
             drop(turn);
@@ -262,12 +266,22 @@ where
     }
     // Postgres answers COMMIT of an aborted transaction with success, and rolls it back.
     let aborted = scope.is_doubtful() && shared.backend == DbBackend::Postgres && is_aborted(&inner).await;
+    if let Some(outbox) = shared.outbox.as_ref().filter(|_| !aborted)
+        && let Err(error) = outbox::store(&inner, scope, shared, outbox).await
+    {
+        // What kept the record from being stored is what the caller wants to see.
+        let _ = inner.rollback().await;
+        scope.roll_back();
+        return Err(error);
+    }
     let committed = inner.commit().await;
     drop(turn);
     match &committed {
         Ok(()) if aborted => scope.roll_back(),
         Ok(()) => end(&shared.audit, scope).await,
         Err(error) if aborted || is_answer_of_the_database(error) => scope.roll_back(),
+        // The rows share whatever became of it.
+        Err(_) if shared.outbox.is_some() => drop(scope.take()),
         Err(_) => {
             let records = capture::finish(&shared.audit, scope.take().entries);
             shared
@@ -286,6 +300,10 @@ async fn is_aborted<T: ConnectionTrait>(inner: &T) -> bool {
 /// Hands over what a committed scope owned, then runs what waited for the commit.
 pub(crate) async fn end(audit: &Audit, scope: &Scope) {
     let committed = scope.take();
+    if committed.stored > 0 {
+        audit.stored(committed.stored);
+    }
+    audit.not_stored(committed.outside, false);
     audit.hand_over(capture::finish(audit, committed.entries)).await;
     for callback in committed.callbacks {
         if AssertUnwindSafe(callback).catch_unwind().await.is_err() {

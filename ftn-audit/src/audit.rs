@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     AttributeValue, Attributes, AuditContext, AuditRecord, ColumnInfo, Delivery, EventType, Fallback,
-    ModelInfo, ShutdownReport, Stats, attribute_names as names,
+    ModelInfo, OutboxSettings, ShutdownReport, Stats, attribute_names as names,
     builder::Switches,
     change::{AnyChange, ColumnChange},
     context::Trace,
@@ -21,7 +21,8 @@ use crate::{
     hidden::blank_formatted,
     layout::Layout,
     metrics::Metrics,
-    model::{Bulk, MASK},
+    model::{Bulk, MASK, OnFailure},
+    outbox::Outbox,
     record::Place,
     sink::{ServiceInfo, Sink},
     startup::Discovery,
@@ -46,7 +47,9 @@ pub struct Audit(Option<Arc<Inner>>);
 
 struct Inner {
     index: FormatterIndex,
+    sink: Arc<dyn Sink>,
     dispatcher: Dispatcher,
+    outbox: Option<Outbox>,
     metrics: Arc<Metrics>,
     switches: Switches,
     layout: Arc<Layout>,
@@ -101,10 +104,13 @@ impl Audit {
         };
         sink.set_service(&service);
         let metrics = Arc::new(Metrics::default());
-        let dispatcher = Dispatcher::start(delivery, sink, fallback, metrics.clone());
+        let outbox = delivery.outbox_settings().cloned().map(Outbox::new);
+        let dispatcher = Dispatcher::start(delivery, sink.clone(), fallback, metrics.clone());
         Self(Some(Arc::new(Inner {
             index,
+            sink,
             dispatcher,
+            outbox,
             metrics,
             switches,
             layout: Arc::new(layout),
@@ -280,6 +286,7 @@ impl Audit {
             actor: None,
             trace: None,
             place: None,
+            best_effort: facts.model.on_failure == Some(OnFailure::BestEffort),
         };
         cut(&mut record, inner.switches.record_bytes);
         let mut record = self.place(record, context);
@@ -347,7 +354,7 @@ impl Audit {
         let transaction = Uuid::now_v7();
         let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
         for (sequence, record) in (1..).zip(&mut records) {
-            record.place = Some(Place { transaction, sequence, count });
+            record.place = Some(Place { transaction, sequence, count: Some(count) });
         }
         inner.dispatcher.hand_over(records).await;
     }
@@ -357,6 +364,22 @@ impl Audit {
         if let Some(inner) = &self.0 {
             inner.metrics.count_discarded(records as u64);
         }
+    }
+}
+
+impl Audit {
+    pub(crate) fn layout(&self) -> Arc<Layout> {
+        self.0.as_ref().map(|inner| inner.layout.clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn outbox(&self) -> Option<(&Outbox, &Dispatcher, &Metrics)> {
+        let inner = self.0.as_ref()?;
+        Some((inner.outbox.as_ref()?, &inner.dispatcher, &inner.metrics))
+    }
+
+    pub(crate) fn outbox_parts(&self) -> Option<(Arc<dyn Sink>, Arc<Metrics>, &OutboxSettings)> {
+        let inner = self.0.as_ref()?;
+        Some((inner.sink.clone(), inner.metrics.clone(), inner.outbox.as_ref()?.settings()))
     }
 }
 

@@ -23,9 +23,11 @@ use crate::{
 /// | setting | values | method |
 /// | --- | --- | --- |
 /// | `ENABLED` | true, false | [`enabled`](Self::enabled) |
-/// | `DELIVERY_MODE` | noop, sync, queue | [`delivery`](Self::delivery) |
+/// | `DELIVERY_MODE` | noop, sync, queue, outbox | [`delivery`](Self::delivery) |
 /// | `QUEUE_CAPACITY`, `QUEUE_CAPACITY_BYTES`, `QUEUE_BATCH`, `QUEUE_LINGER_MS` | from 1 | [`Delivery`]'s |
 /// | `RETRY_MAX_ATTEMPTS`, `RETRY_MAX_AGE_SECONDS`, `RETRY_INITIAL_MS`, `RETRY_MAX_MS` | from 1 | [`Delivery`]'s |
+/// | `OUTBOX_SCOPE_BYTES`, `OUTBOX_MAX_ROWS`, `OUTBOX_BATCH`, `OUTBOX_LEASE_SECONDS`, `OUTBOX_MAX_AGE_SECONDS`, `OUTBOX_KEEP_SENT_SECONDS`, `OUTBOX_KEEP_DEAD_SECONDS` | from 1 | [`Delivery`]'s |
+/// | `OUTBOX_FULL` | block, stop | [`Delivery::outbox_full`] |
 /// | `SYNC_TIMEOUT_MS` | from 1 | [`Delivery::attempt_timeout`] |
 /// | `OTLP_FALLBACK` | structured_log, drop | [`fallback`](Self::fallback) |
 /// | `STRICT_FORMATTER_VALIDATION` | true, false | [`strict_formatter_validation`](Self::strict_formatter_validation) |

@@ -63,6 +63,10 @@ impl<'a> Environment<'a> {
         self.number::<u64>(setting).map(Duration::from_millis)
     }
 
+    fn seconds(&mut self, setting: &str) -> Option<Duration> {
+        self.number::<u64>(setting).map(Duration::from_secs)
+    }
+
     /// The delivery that the environment asks for, made of the builder's where the mode is the same.
     pub(crate) fn delivery(&mut self, built: Delivery) -> Delivery {
         let mut delivery = match self.find("DELIVERY_MODE") {
@@ -72,15 +76,17 @@ impl<'a> Environment<'a> {
                 "noop" => Delivery::noop(),
                 "sync" => Delivery::sync(),
                 "queue" => Delivery::queue(),
+                "outbox" => Delivery::outbox(),
                 "celery" => {
                     self.problems.push(format!(
-                        "{variable}=celery is the Python library's: its successors here are queue (in this process, \
-                         after commit) and sync; noop records nothing"
+                        "{variable}=celery is the Python library's: its successors here are outbox (a table in the \
+                         same transaction, and a relay), queue (in this process, after commit) and sync; noop records \
+                         nothing"
                     ));
                     built
                 }
                 _ => {
-                    self.refuse(&variable, &value, "noop, sync, queue");
+                    self.refuse(&variable, &value, "noop, sync, queue, outbox");
                     built
                 }
             },
@@ -102,16 +108,12 @@ impl<'a> Environment<'a> {
                 if let Some(attempts) = self.number("RETRY_MAX_ATTEMPTS") {
                     delivery = delivery.max_attempts(attempts);
                 }
-                if let Some(seconds) = self.number("RETRY_MAX_AGE_SECONDS") {
-                    delivery = delivery.max_age(Duration::from_secs(seconds));
+                if let Some(age) = self.seconds("RETRY_MAX_AGE_SECONDS") {
+                    delivery = delivery.max_age(age);
                 }
-                let (initial, max) =
-                    (self.milliseconds("RETRY_INITIAL_MS"), self.milliseconds("RETRY_MAX_MS"));
-                if initial.is_some() || max.is_some() {
-                    let (built_initial, built_max) = delivery.backoff_bounds();
-                    delivery = delivery.backoff(initial.unwrap_or(built_initial), max.unwrap_or(built_max));
-                }
+                delivery = self.backoff(delivery);
             }
+            "outbox" => delivery = self.outbox(delivery),
             "sync" => {
                 if let Some(timeout) = self.milliseconds("SYNC_TIMEOUT_MS") {
                     delivery = delivery.attempt_timeout(timeout);
@@ -120,6 +122,46 @@ impl<'a> Environment<'a> {
             _ => {}
         }
         delivery
+    }
+
+    fn backoff(&mut self, delivery: Delivery) -> Delivery {
+        let (initial, max) = (self.milliseconds("RETRY_INITIAL_MS"), self.milliseconds("RETRY_MAX_MS"));
+        if initial.is_none() && max.is_none() {
+            return delivery;
+        }
+        let (built_initial, built_max) = delivery.backoff_bounds();
+        delivery.backoff(initial.unwrap_or(built_initial), max.unwrap_or(built_max))
+    }
+
+    fn outbox(&mut self, mut delivery: Delivery) -> Delivery {
+        if let Some(bytes) = self.number("OUTBOX_SCOPE_BYTES") {
+            delivery = delivery.scope_bytes(bytes);
+        }
+        if let Some(rows) = self.number("OUTBOX_MAX_ROWS") {
+            delivery = delivery.outbox_max_rows(rows);
+        }
+        if let Some((variable, value)) = self.find("OUTBOX_FULL") {
+            match value.parse() {
+                Ok(full) => delivery = delivery.outbox_full(full),
+                Err(_) => self.refuse(&variable, &value, "block, stop"),
+            }
+        }
+        if let Some(records) = self.number("OUTBOX_BATCH") {
+            delivery = delivery.batch(records);
+        }
+        if let Some(lease) = self.seconds("OUTBOX_LEASE_SECONDS") {
+            delivery = delivery.lease(lease);
+        }
+        if let Some(age) = self.seconds("OUTBOX_MAX_AGE_SECONDS") {
+            delivery = delivery.max_age(age);
+        }
+        if let Some(keep) = self.seconds("OUTBOX_KEEP_SENT_SECONDS") {
+            delivery = delivery.keep_sent(keep);
+        }
+        if let Some(keep) = self.seconds("OUTBOX_KEEP_DEAD_SECONDS") {
+            delivery = delivery.keep_dead(keep);
+        }
+        self.backoff(delivery)
     }
 
     pub(crate) fn layout(&mut self, layout: &mut Layout) {

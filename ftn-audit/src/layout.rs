@@ -66,6 +66,12 @@ pub struct UnknownName {
     accepted: &'static str,
 }
 
+impl UnknownName {
+    pub(crate) fn accepting(accepted: &'static str) -> Self {
+        Self { accepted }
+    }
+}
+
 /// Something of a user that may leave with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -35,11 +35,14 @@ mod layout;
 pub mod metrics;
 pub mod model;
 mod openapi;
+mod outbox;
 pub mod record;
+pub mod relay;
 pub mod route;
 mod secret_names;
 pub mod sink;
 pub mod startup;
+pub mod stored;
 mod suspension;
 mod value;
 #[cfg(any(feature = "axum", feature = "actix"))]
@@ -52,7 +55,7 @@ pub use self::{
     builder::AuditBuilder,
     change::{Change, ChangeFacts, Changeset, LinkAction, LinkChange},
     context::{AuditContext, audit_carry, audit_spawn, audit_spawn_blocking},
-    delivery::{Delivery, Fallback, ShutdownReport},
+    delivery::{Delivery, Fallback, OutboxFull, OutboxSettings, ShutdownReport},
     event::{EventBuilder, EventScope},
     event_type::EventType,
     formatter::{AuditFormatter, Formatted},

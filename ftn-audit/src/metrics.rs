@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
 };
 
 use crate::context::NoAnswer;
@@ -25,6 +26,12 @@ pub struct Stats {
     pub captured: u64,
     /// Taken by the sink.
     pub delivered: u64,
+    /// Written to the outbox, in the transaction of their change or, counted as [`unattached`](Self::unattached), by
+    /// themselves.
+    pub stored: u64,
+    /// Written to the outbox by themselves: changes of plain connections, and events outside of any transaction. A
+    /// process that dies between the change and its record loses the record.
+    pub unattached: u64,
     /// Kept for another attempt, once for each attempt that failed: a record that was tried four times in vain
     /// before it was delivered counts four here.
     pub retried: u64,
@@ -32,6 +39,19 @@ pub struct Stats {
     pub fallback: u64,
     /// Lost for good: the fallback is `drop`, failed, or was itself full.
     pub dropped: u64,
+    /// Made dead letters by relays of this handle.
+    pub dead: u64,
+    /// Requests to the sink that relays of this handle made.
+    pub exports: u64,
+    /// How long these requests took together.
+    pub export_time: Duration,
+    /// Rows that wait in the outbox, as a relay of this handle last counted them, every half minute: up to 100,000 for
+    /// each of its databases.
+    pub outbox_waiting: u64,
+    /// Those of them that were tried in vain, or have a format that the relay does not know.
+    pub outbox_parked: u64,
+    /// The age of the oldest of them, by the database's clock.
+    pub outbox_oldest: Duration,
     /// In the queue now, those of the running request to the sink included.
     pub queue_records: u64,
     /// Memory of the records in the queue now, in bytes, estimated.
@@ -81,6 +101,10 @@ pub(crate) enum Reason {
     SinkPanic,
     WorkerPanic,
     NoWorker,
+    NoOutbox,
+    OutboxFailed,
+    OutboxFull,
+    Unreadable,
     Shutdown,
     FallbackFull,
     FallbackFile,
@@ -88,7 +112,7 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::QueueFull,
         Self::QueueBytesFull,
         Self::RetriesExhausted,
@@ -99,6 +123,10 @@ impl Reason {
         Self::SinkPanic,
         Self::WorkerPanic,
         Self::NoWorker,
+        Self::NoOutbox,
+        Self::OutboxFailed,
+        Self::OutboxFull,
+        Self::Unreadable,
         Self::Shutdown,
         Self::FallbackFull,
         Self::FallbackFile,
@@ -117,6 +145,10 @@ impl Reason {
             Self::SinkPanic => "sink_panic",
             Self::WorkerPanic => "worker_panic",
             Self::NoWorker => "no_worker",
+            Self::NoOutbox => "no_outbox",
+            Self::OutboxFailed => "outbox_failed",
+            Self::OutboxFull => "outbox_full",
+            Self::Unreadable => "unreadable",
             Self::Shutdown => "shutdown",
             Self::FallbackFull => "fallback_full",
             Self::FallbackFile => "fallback_file",
@@ -143,10 +175,22 @@ impl Counter {
     }
 }
 
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// The counters behind [`Stats`].
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     captured: Counter,
+    stored: Counter,
+    unattached: Counter,
+    dead: Counter,
+    exports: Counter,
+    export_nanos: Counter,
+    outbox_waiting: Counter,
+    outbox_parked: Counter,
+    outbox_oldest_nanos: Counter,
     pub(crate) delivered: Counter,
     pub(crate) retried: Counter,
     pub(crate) fallback: Counter,
@@ -200,6 +244,30 @@ impl Metrics {
         self.hook_without_old.add(1);
     }
 
+    pub(crate) fn count_stored(&self, records: u64) {
+        self.stored.add(records);
+    }
+
+    pub(crate) fn count_unattached(&self, records: u64) {
+        self.stored.add(records);
+        self.unattached.add(records);
+    }
+
+    pub(crate) fn count_dead(&self, records: u64) {
+        self.dead.add(records);
+    }
+
+    pub(crate) fn count_export(&self, time: Duration) {
+        self.exports.add(1);
+        self.export_nanos.add(nanos(time));
+    }
+
+    pub(crate) fn observe_outbox(&self, waiting: u64, parked: u64, oldest: Duration) {
+        self.outbox_waiting.set(waiting);
+        self.outbox_parked.set(parked);
+        self.outbox_oldest_nanos.set(nanos(oldest));
+    }
+
     pub(crate) fn fail(&self, reason: Reason, count: usize) {
         self.failures[reason as usize].add(count as u64);
     }
@@ -207,6 +275,14 @@ impl Metrics {
     pub(crate) fn snapshot(&self) -> Stats {
         Stats {
             captured: self.captured.get(),
+            stored: self.stored.get(),
+            unattached: self.unattached.get(),
+            dead: self.dead.get(),
+            exports: self.exports.get(),
+            export_time: Duration::from_nanos(self.export_nanos.get()),
+            outbox_waiting: self.outbox_waiting.get(),
+            outbox_parked: self.outbox_parked.get(),
+            outbox_oldest: Duration::from_nanos(self.outbox_oldest_nanos.get()),
             delivered: self.delivered.get(),
             retried: self.retried.get(),
             fallback: self.fallback.get(),

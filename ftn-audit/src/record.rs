@@ -39,6 +39,8 @@ pub struct AuditRecord {
     pub(crate) actor: Option<Arc<Actor>>,
     pub(crate) trace: Option<Trace>,
     pub(crate) place: Option<Place>,
+    /// Whether its entity says that a change stands without its record.
+    pub(crate) best_effort: bool,
 }
 
 /// Where a record stands among those of its transaction.
@@ -46,7 +48,8 @@ pub struct AuditRecord {
 pub(crate) struct Place {
     pub(crate) transaction: Uuid,
     pub(crate) sequence: u32,
-    pub(crate) count: u32,
+    /// Unknown while its transaction is open: its first records may be stored before its last is made.
+    pub(crate) count: Option<u32>,
 }
 
 impl AuditRecord {
@@ -90,6 +93,7 @@ impl AuditRecord {
             actor: None,
             trace: None,
             place: None,
+            best_effort: false,
         }
     }
 
@@ -163,7 +167,7 @@ impl AuditRecord {
 
     /// How many records the transaction has: given at hand-over.
     pub fn transaction_count(&self) -> Option<u32> {
-        self.place.map(|place| place.count)
+        self.place.and_then(|place| place.count)
     }
 
     /// Who did it, as known when the statement ran.
@@ -205,7 +209,9 @@ impl AuditRecord {
         if let Some(place) = self.place {
             all.set(names::TRANSACTION_ID, place.transaction.to_string());
             all.set(names::SEQUENCE, place.sequence);
-            all.set(names::TRANSACTION_COUNT, place.count);
+            if let Some(count) = place.count {
+                all.set(names::TRANSACTION_COUNT, count);
+            }
         }
         match &self.actor {
             Some(actor) => self.layout.put_actor(actor, &mut all),
@@ -251,6 +257,17 @@ impl AuditRecord {
             .collect::<serde_json::Map<_, _>>()
             .into();
         json
+    }
+
+    /// For capture: whether the change stands when this record cannot be stored, as its entity says with
+    /// `on_failure = "best_effort"`.
+    pub fn is_best_effort(&self) -> bool {
+        self.best_effort
+    }
+
+    /// The tenant of the change's context.
+    pub fn tenant(&self) -> Option<&str> {
+        self.context.get(names::TENANT)?.as_str()
     }
 
     /// For capture: marks the record of a transaction whose commit got no answer.

@@ -176,10 +176,13 @@ pub(crate) fn check_hash_keys(models: &[&'static ModelInfo], keys: &HashKeys, pr
 
 /// A record that must not be lost without its row is stored with it, which no delivery in memory can.
 pub(crate) fn check_delivery(models: &[&'static ModelInfo], delivery: &Delivery, problems: &mut Vec<String>) {
+    if delivery.outbox_settings().is_some() {
+        return;
+    }
     for model in models.iter().filter(|model| model.on_failure == Some(OnFailure::Block)) {
         problems.push(format!(
-            "`{}` at {} says `on_failure = \"block\"`, which needs outbox delivery, and this is {} delivery; say \
-             `on_failure = \"best_effort\"`",
+            "`{}` at {} says `on_failure = \"block\"`, which needs outbox delivery, and this is {} delivery; use \
+             `Delivery::outbox()`, or say `on_failure = \"best_effort\"`",
             model.name,
             place(model),
             delivery.name()
@@ -341,5 +344,8 @@ mod tests {
         assert_eq!(problems, [""; 0]);
         check_delivery(&[with(OnFailure::Block)], &Delivery::queue(), &mut problems);
         assert!(problems[0].contains("this is queue delivery"), "{problems:?}");
+        problems.clear();
+        check_delivery(&[with(OnFailure::Block)], &Delivery::outbox(), &mut problems);
+        assert_eq!(problems, [""; 0]);
     }
 }

@@ -16,6 +16,7 @@ mod hooks;
 mod interleaved;
 mod links;
 mod locks;
+mod outbox;
 mod outcomes;
 mod proxy;
 mod quick;

@@ -92,7 +92,8 @@ fn row<A: ActiveModelTrait<Entity: Auditable>>(model: Model<A>) -> Row {
 ///
 /// # Errors
 ///
-/// In a transaction on Postgres, the error of reading the old row, which the write itself would have met.
+/// In a transaction on Postgres, the error of reading the old row, which the write itself would have met. In outbox
+/// delivery, [`AuditError::PlainConnection`](crate::AuditError::PlainConnection).
 pub async fn before_save<A, C>(active_model: A, db: &C, insert: bool) -> Result<A, DbErr>
 where
     A: AuditedActiveModel,
@@ -101,6 +102,7 @@ where
 {
     let Some(plain) = Plain::of(db) else { return Ok(active_model) };
     let entity = entity::<A>(db);
+    plain.admit(entity)?;
     let Some(key) = key(&active_model) else { return Ok(active_model) };
     if insert {
         if entity.model().junction && plain.tells_present_rows_as_new() {
@@ -118,7 +120,7 @@ where
 ///
 /// # Errors
 ///
-/// None: no audit failure reaches the caller.
+/// None, but in outbox delivery: there, that of a record that cannot be stored.
 pub async fn after_save<A, C>(model: Model<A>, db: &C, insert: bool) -> Result<Model<A>, DbErr>
 where
     A: AuditedActiveModel,
@@ -131,14 +133,14 @@ where
     let key = entity.key_of(&new);
     if insert && entity.model().junction {
         if !present::take(entity, &key) {
-            plain.link_changes(db, entity, &new, LinkAction::Add).await;
+            plain.link_changes(db, entity, &new, LinkAction::Add).await?;
         }
     } else if insert {
-        plain.row_change(entity, EventType::Creation, None, Some(new), "INSERT").await;
+        plain.row_change(db, entity, EventType::Creation, None, Some(new), "INSERT").await?;
     } else {
         let old = Cell::take(entity, &key);
-        plain.moved_links(db, entity, old.as_ref(), &new).await;
-        plain.row_change(entity, EventType::Update, old, Some(new), "UPDATE").await;
+        plain.moved_links(db, entity, old.as_ref(), &new).await?;
+        plain.row_change(db, entity, EventType::Update, old, Some(new), "UPDATE").await?;
     }
     Ok(model)
 }
@@ -147,7 +149,8 @@ where
 ///
 /// # Errors
 ///
-/// In a transaction on Postgres, the error of reading the old row, which the write itself would have met.
+/// In a transaction on Postgres, the error of reading the old row, which the write itself would have met. In outbox
+/// delivery, [`AuditError::PlainConnection`](crate::AuditError::PlainConnection).
 pub async fn before_delete<A, C>(active_model: A, db: &C) -> Result<A, DbErr>
 where
     A: AuditedActiveModel,
@@ -156,6 +159,7 @@ where
 {
     let Some(plain) = Plain::of(db) else { return Ok(active_model) };
     let entity = entity::<A>(db);
+    plain.admit(entity)?;
     let Some(key) = key(&active_model) else { return Ok(active_model) };
     if Cell::is_open() {
         let old = plain.before(db, entity, &key).await?;
@@ -189,7 +193,7 @@ fn only_key<A: ActiveModelTrait>(mut active_model: A) -> A {
 ///
 /// # Errors
 ///
-/// None: no audit failure reaches the caller.
+/// None, but in outbox delivery: there, that of a record that cannot be stored.
 pub async fn after_delete<A, C>(active_model: A, db: &C) -> Result<A, DbErr>
 where
     A: AuditedActiveModel,
@@ -207,9 +211,9 @@ where
         // The other entity's row is gone: of its columns, those are known that this one has.
         let old = if std::ptr::eq(own.model(), entity.model()) { old } else { entity.partial(own, &old) };
         if entity.model().junction {
-            plain.link_changes(db, entity, &old, LinkAction::Remove).await;
+            plain.link_changes(db, entity, &old, LinkAction::Remove).await?;
         } else {
-            plain.row_change(entity, EventType::Deletion, Some(old), None, "DELETE").await;
+            plain.row_change(db, entity, EventType::Deletion, Some(old), None, "DELETE").await?;
         }
     }
     Ok(active_model)
@@ -276,8 +280,8 @@ where
             && let Some(plain) = Plain::of(db)
             && let Ok(Some(new)) = plain.read(db, entity, &key, Lock::Nothing).await
         {
-            plain.moved_links(db, entity, old.as_ref(), &new).await;
-            plain.row_change(entity, EventType::Update, old, Some(new), "UPDATE").await;
+            plain.moved_links(db, entity, old.as_ref(), &new).await?;
+            plain.row_change(db, entity, EventType::Update, old, Some(new), "UPDATE").await?;
         }
         Ok(result)
     })
@@ -303,9 +307,9 @@ where
             && let Some(plain) = Plain::of(db)
         {
             if entity.model().junction {
-                plain.link_changes(db, entity, &old, LinkAction::Remove).await;
+                plain.link_changes(db, entity, &old, LinkAction::Remove).await?;
             } else {
-                plain.row_change(entity, EventType::Deletion, Some(old), None, "DELETE").await;
+                plain.row_change(db, entity, EventType::Deletion, Some(old), None, "DELETE").await?;
             }
         }
         Ok(result)
@@ -318,19 +322,20 @@ impl Plain {
         self.site.audit.resolve_actor(self.site.context.as_ref()).await;
     }
 
-    async fn row_change(
+    async fn row_change<C: ConnectionTrait>(
         &self,
+        db: &C,
         entity: &'static dyn AnyEntity,
         event: EventType,
         old: Option<Row>,
         new: Option<Row>,
         operation: &'static str,
-    ) {
+    ) -> Result<(), DbErr> {
         self.resolve_actor().await;
         let marks = self.marks(event != EventType::Creation, old.is_some());
         let change = RowChange { event, old, new, marks };
         let record = self.site.row_record(entity, operation, change);
-        self.site.audit.hand_over(record.into_iter().collect()).await;
+        self.hand_over(db, record).await
     }
 
     /// A junction row that links other rows than before.
@@ -340,14 +345,14 @@ impl Plain {
         entity: &'static dyn AnyEntity,
         old: Option<&Row>,
         new: &Row,
-    ) {
-        let Some(old) = old.filter(|_| entity.model().junction) else { return };
+    ) -> Result<(), DbErr> {
+        let Some(old) = old.filter(|_| entity.model().junction) else { return Ok(()) };
         self.resolve_actor().await;
         let marks = self.marks(true, true);
         for entry in self.site.moved_links(db, entity, (old, new), "UPDATE", &marks).await {
-            let record = entry.into_record(&self.site.audit);
-            self.site.audit.hand_over(record.into_iter().collect()).await;
+            self.hand_over(db, entry.into_record(&self.site.audit)).await?;
         }
+        Ok(())
     }
 
     async fn link_changes<C: ConnectionTrait>(
@@ -356,7 +361,7 @@ impl Plain {
         junction: &'static dyn AnyEntity,
         row: &Row,
         action: LinkAction,
-    ) {
+    ) -> Result<(), DbErr> {
         let operation = match action {
             LinkAction::Add => "INSERT",
             LinkAction::Remove => "DELETE",
@@ -365,8 +370,8 @@ impl Plain {
         let marks = self.marks(false, true);
         let entries = self.site.link_entries(db, junction, &[row], action, operation, &marks).await;
         for entry in entries {
-            let record = entry.into_record(&self.site.audit);
-            self.site.audit.hand_over(record.into_iter().collect()).await;
+            self.hand_over(db, entry.into_record(&self.site.audit)).await?;
         }
+        Ok(())
     }
 }

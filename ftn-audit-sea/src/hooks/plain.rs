@@ -5,13 +5,17 @@ use std::{
     time::SystemTime,
 };
 
-use ftn_audit::{Audit, AuditContext, Origin, change::Marks};
+use ftn_audit::{Audit, AuditContext, AuditRecord, Origin, change::Marks, model::OnFailure};
+use futures_util::FutureExt;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Value};
+use uuid::Uuid;
 
 use crate::{
     auditable::{AnyEntity, Row},
     backend::system_name,
     capture::{Call, Lock, Site, Table},
+    error::AuditError,
+    outbox::{ends_the_transaction, insert},
     probe,
 };
 
@@ -96,6 +100,54 @@ impl Plain {
             }
             read => Ok(read.unwrap_or_default()),
         }
+    }
+
+    /// In outbox delivery, a record that its change must not be without has to be of the same transaction.
+    ///
+    /// # Errors
+    ///
+    /// When this is a bare connection, where the two cannot be one.
+    pub(super) fn admit(&self, entity: &'static dyn AnyEntity) -> Result<(), DbErr> {
+        let model = entity.model();
+        let alone = self.kind != Kind::Transaction && self.site.audit.outbox_settings().is_some();
+        if alone && model.on_failure != Some(OnFailure::BestEffort) {
+            return Err(AuditError::PlainConnection { table: model.table }.into_db_err());
+        }
+        Ok(())
+    }
+
+    /// Gives a record to delivery; in outbox delivery, as a row of the hook's own transaction where it is in one.
+    ///
+    /// # Errors
+    ///
+    /// When the row cannot be stored, and its change must not be without it.
+    pub(super) async fn hand_over<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        record: Option<AuditRecord>,
+    ) -> Result<(), DbErr> {
+        let Some(mut record) = record else { return Ok(()) };
+        let audit = &self.site.audit;
+        if audit.outbox_settings().is_none() || self.kind == Kind::Connection {
+            audit.hand_over(vec![record]).await;
+            return Ok(());
+        }
+        let best_effort = record.is_best_effort();
+        if self.kind == Kind::Unknown || (best_effort && self.site.backend == DbBackend::Postgres) {
+            // On Postgres, a statement that fails would end the caller's transaction. Another connection takes the
+            // record, and is not waited for: it may wait for what the caller's holds.
+            let _ = audit.hand_over(vec![record]).now_or_never();
+            return Ok(());
+        }
+        record.set_place(Uuid::now_v7(), 1, Some(1));
+        match insert(db, std::slice::from_ref(&record)).await {
+            Ok(()) => audit.stored(1),
+            Err(error) if best_effort && !ends_the_transaction(self.site.backend, &error) => {
+                audit.not_stored(vec![record], false);
+            }
+            Err(error) => return Err(AuditError::Outbox(error).into_db_err()),
+        }
+        Ok(())
     }
 
     /// The row of a key, or `None` where there is none.

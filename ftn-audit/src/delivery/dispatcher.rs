@@ -2,17 +2,19 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     thread,
     time::{Duration, Instant},
 };
 
+use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
 use super::{
     Delivery, Fallback, Mode, ShutdownReport,
     fallback::{FALLBACK_GRACE, FallbackWriter},
     ledger::{Ledger, Limits},
+    send::Fate,
     sync::Direct,
     worker::{AttemptLog, Worker, later},
 };
@@ -22,8 +24,19 @@ use crate::{
     sink::Sink,
 };
 
+/// How long a table may take for records that belong to no transaction.
+const STORE_LIMIT: Duration = Duration::from_secs(10);
+
 /// How long records still have when the last handle is dropped without a shutdown.
 const DROP_GRACE: Duration = Duration::from_secs(5);
+
+/// A table that takes records outside of the transaction of their change. An ORM's crate registers one for each
+/// database that it connects: [`Audit::register_outbox`](crate::Audit::register_outbox).
+#[async_trait]
+pub trait OutboxStore: Send + Sync + 'static {
+    /// Stores the records, all or none; an error says why without any data of them.
+    async fn store(&self, records: &[AuditRecord]) -> Result<(), String>;
+}
 
 /// Carries records to a sink the way a [`Delivery`] says.
 ///
@@ -38,6 +51,8 @@ enum Way {
     Noop,
     Direct(Direct),
     Queue,
+    /// What belongs to no transaction goes to the first table that was registered.
+    Outbox(OnceLock<Arc<dyn OutboxStore>>),
     /// The threads could not be started: everything goes to the fallback.
     Broken,
 }
@@ -70,6 +85,7 @@ impl Dispatcher {
                     .start()
                     .map(|()| Way::Queue)
             }
+            Mode::Outbox(_) => Ok(Way::Outbox(OnceLock::new())),
         };
         let way = started.unwrap_or_else(|error| {
             tracing::error!(
@@ -109,11 +125,61 @@ impl Dispatcher {
         match &self.way {
             Way::Noop => None,
             Way::Direct(direct) => direct.send(&self.ledger, records),
+            Way::Outbox(store) => self.store(store.get().cloned(), records),
             Way::Queue | Way::Broken => {
                 self.ledger.enqueue(records);
                 None
             }
         }
+    }
+
+    /// Makes a table the one for records that belong to no transaction, if it is the first.
+    pub(crate) fn register(&self, outbox: impl FnOnce() -> Arc<dyn OutboxStore>) {
+        if let Way::Outbox(store) = &self.way {
+            store.get_or_init(outbox);
+        }
+    }
+
+    /// Records that were to be stored in an outbox, and cannot be.
+    pub(crate) fn give_up(&self, records: Vec<AuditRecord>, reason: Reason) {
+        if let Some(launch) = (!records.is_empty()).then(|| self.ledger.launch(records)).flatten() {
+            self.ledger.expire(launch.id, reason);
+        }
+    }
+
+    fn store(
+        &self,
+        store: Option<Arc<dyn OutboxStore>>,
+        records: Vec<AuditRecord>,
+    ) -> Option<watch::Receiver<()>> {
+        let (Some(store), Ok(runtime)) = (store, tokio::runtime::Handle::try_current()) else {
+            self.give_up(records, Reason::NoOutbox);
+            return None;
+        };
+        let ledger = self.ledger.clone();
+        let launch = ledger.launch(records)?;
+        let landed = launch.landed.clone();
+        runtime.spawn(async move {
+            let Some(taken) = ledger.board(&launch) else { return };
+            match tokio::time::timeout(STORE_LIMIT, store.store(&taken.records)).await {
+                Ok(Ok(())) => {
+                    ledger.settle(&taken, 0..taken.records.len(), Fate::Stored, false);
+                }
+                failed => {
+                    let why = failed.map_or_else(
+                        |_| "no answer in time".to_owned(),
+                        |failed| failed.err().unwrap_or_default(),
+                    );
+                    tracing::error!(
+                        target: "ftn_audit::delivery",
+                        records = taken.records.len(), why,
+                        "the outbox does not take audit records: they go to the fallback"
+                    );
+                    ledger.expire(launch.id, Reason::OutboxFailed);
+                }
+            }
+        });
+        Some(landed)
     }
 
     /// Waits until everything that was handed over before has met its fate: delivered, or written by the fallback.
@@ -182,6 +248,7 @@ impl fmt::Debug for Dispatcher {
             Way::Noop => "noop",
             Way::Direct(_) => "sync",
             Way::Queue => "queue",
+            Way::Outbox(_) => "outbox",
             Way::Broken => "broken",
         };
         f.debug_struct("Dispatcher").field("way", &way).finish_non_exhaustive()

@@ -253,6 +253,10 @@ impl Ledger {
                 self.metrics.delivered.add(count as u64);
                 state.count_closing(|tally| tally.drained += count as u64);
             }
+            Fate::Stored => {
+                self.metrics.count_unattached(count as u64);
+                state.count_closing(|tally| tally.drained += count as u64);
+            }
             Fate::Failed(reason) => {
                 self.metrics.fail(reason, count);
                 state.count_closing(|tally| tally.failed += count as u64);

@@ -8,6 +8,7 @@ mod dispatcher;
 mod fallback;
 mod ledger;
 mod log;
+mod outbox;
 mod send;
 mod sync;
 #[cfg(test)]
@@ -16,10 +17,17 @@ mod worker;
 
 use std::{fmt, time::Duration};
 
-pub(crate) use self::dispatcher::Dispatcher;
-pub use self::fallback::Fallback;
+pub(crate) use self::{
+    dispatcher::Dispatcher,
+    send::{Answer, Backoff, Fate, Plan},
+};
+pub use self::{
+    dispatcher::OutboxStore,
+    fallback::Fallback,
+    outbox::{OutboxFull, OutboxSettings},
+};
 
-/// How records travel: not at all, before the write returns, or through a queue in memory.
+/// How records travel: not at all, before the write returns, through a queue in memory, or through a table.
 ///
 /// Setters that belong to another way than the chosen one are refused when the `Audit` is built, and so are values
 /// that make no sense (a queue without room, a batch larger than the queue).
@@ -43,6 +51,7 @@ enum Mode {
     Noop,
     Sync { attempt_timeout: Duration },
     Queue(QueueSettings),
+    Outbox(OutboxSettings),
 }
 
 #[derive(Clone, Debug)]
@@ -97,6 +106,21 @@ impl Delivery {
         Self { mode, misplaced: Vec::new() }
     }
 
+    /// Sets what a queue and an outbox have in common.
+    fn in_both(
+        mut self,
+        setter: &'static str,
+        queue: impl FnOnce(&mut QueueSettings),
+        outbox: impl FnOnce(&mut OutboxSettings),
+    ) -> Self {
+        match &mut self.mode {
+            Mode::Queue(settings) => queue(settings),
+            Mode::Outbox(settings) => outbox(settings),
+            _ => self.misplaced.push(setter),
+        }
+        self
+    }
+
     fn in_queue(mut self, setter: &'static str, set: impl FnOnce(&mut QueueSettings)) -> Self {
         match &mut self.mode {
             Mode::Queue(settings) => set(settings),
@@ -118,11 +142,11 @@ impl Delivery {
         self.in_queue("capacity_bytes", |queue| queue.capacity_bytes = bytes)
     }
 
-    /// The most records given to the sink at once. 512 unless set; at least 1, at most [`capacity`](Self::capacity).
-    /// A sink with a limit in bytes gets fewer.
+    /// The most records given to the sink at once. 512 unless set; at least 1, at most [`capacity`](Self::capacity),
+    /// in an outbox 10,000. A sink with a limit in bytes gets fewer.
     #[must_use]
     pub fn batch(self, records: usize) -> Self {
-        self.in_queue("batch", |queue| queue.batch = records)
+        self.in_both("batch", |queue| queue.batch = records, |outbox| outbox.batch = records)
     }
 
     /// How long the oldest record waits for others to fill a batch. 200 ms unless set; zero sends at once.
@@ -140,9 +164,12 @@ impl Delivery {
 
     /// How long after its hand-over a record is still tried again; then it goes to the [`Fallback`] as `too_old`.
     /// 15 minutes unless set; more than zero. However old, a record is tried once.
+    ///
+    /// In an outbox: how long a row waits for a sink that takes it before it becomes a dead letter; 30 days unless
+    /// set.
     #[must_use]
     pub fn max_age(self, age: Duration) -> Self {
-        self.in_queue("max_age", |queue| queue.max_age = age)
+        self.in_both("max_age", |queue| queue.max_age = age, |outbox| outbox.max_age = age)
     }
 
     /// The wait between attempts: a random time up to `initial`, doubled with every failure in a row up to `max`
@@ -150,10 +177,11 @@ impl Delivery {
     /// `initial` at most `max`.
     #[must_use]
     pub fn backoff(self, initial: Duration, max: Duration) -> Self {
-        self.in_queue("backoff", |queue| {
-            queue.backoff_initial = initial;
-            queue.backoff_max = max;
-        })
+        self.in_both(
+            "backoff",
+            |queue| (queue.backoff_initial, queue.backoff_max) = (initial, max),
+            |outbox| (outbox.backoff_initial, outbox.backoff_max) = (initial, max),
+        )
     }
 
     /// How long a write waits for its records at most, for [`sync`](Self::sync). 1 s unless set; more than zero.
@@ -166,12 +194,13 @@ impl Delivery {
         self
     }
 
-    /// `noop`, `sync` or `queue`.
+    /// `noop`, `sync`, `queue` or `outbox`.
     pub fn name(&self) -> &'static str {
         match self.mode {
             Mode::Noop => "noop",
             Mode::Sync { .. } => "sync",
             Mode::Queue(_) => "queue",
+            Mode::Outbox(_) => "outbox",
         }
     }
 
@@ -179,6 +208,7 @@ impl Delivery {
     pub(crate) fn backoff_bounds(&self) -> (Duration, Duration) {
         match &self.mode {
             Mode::Queue(queue) => (queue.backoff_initial, queue.backoff_max),
+            Mode::Outbox(outbox) => (outbox.backoff_initial, outbox.backoff_max),
             _ => Self::queue().backoff_bounds(),
         }
     }
@@ -222,6 +252,7 @@ impl Delivery {
                     "`backoff` must not begin above its own maximum",
                 );
             }
+            Mode::Outbox(outbox) => outbox.refuse(refuse),
         }
         problems
     }

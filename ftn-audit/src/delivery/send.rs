@@ -22,6 +22,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     Delivered,
+    /// In the outbox, from where a relay takes it.
+    Stored,
     Failed(Reason),
 }
 

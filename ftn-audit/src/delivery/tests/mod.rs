@@ -46,6 +46,7 @@ fn record(number: usize) -> AuditRecord {
         actor: None,
         trace: None,
         place: None,
+        best_effort: false,
     }
 }
 
