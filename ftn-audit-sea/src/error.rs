@@ -45,6 +45,15 @@ pub enum AuditError {
          or raise `outbox_max_rows`"
     )]
     OutboxFull,
+    /// A change that gives no reason, of an entity with `reason = "required"`, and the work is rolled back.
+    #[error(
+        "`{model}` is not changed without a reason: put `web::Reason` into the request's extensions, or run the change in \
+         a context with `.reason(..)`"
+    )]
+    ReasonMissing {
+        /// The model that was to be changed.
+        model: String,
+    },
     /// A write on a plain connection, whose record could not be stored in the same transaction.
     #[error(
         "`{table}` is not written without its audit record, and on a plain connection the two cannot be one: write it \

@@ -265,6 +265,11 @@ impl AuditRecord {
         self.best_effort
     }
 
+    /// For capture: whether its entity demands a reason, and the context gave none.
+    pub fn lacks_reason(&self) -> bool {
+        self.own.get(names::REASON_MISSING).is_some()
+    }
+
     /// The tenant of the change's context.
     pub fn tenant(&self) -> Option<&str> {
         self.context.get(names::TENANT)?.as_str()

@@ -15,7 +15,7 @@ use crate::{
     backend::system_name,
     capture::{Call, Lock, Site, Table},
     error::AuditError,
-    outbox::{ends_the_transaction, insert},
+    outbox::{ends_the_transaction, insert, reasoned},
     probe,
 };
 
@@ -139,6 +139,7 @@ impl Plain {
             let _ = audit.hand_over(vec![record]).now_or_never();
             return Ok(());
         }
+        reasoned(std::slice::from_ref(&record))?;
         record.set_place(Uuid::now_v7(), 1, Some(1));
         match insert(db, std::slice::from_ref(&record)).await {
             Ok(()) => audit.stored(1),

@@ -27,7 +27,7 @@ use sea_orm::DbErr;
 pub(crate) use self::{
     check::{Found, check},
     limit::Limit,
-    scope::{ends_the_transaction, spill, store},
+    scope::{ends_the_transaction, reasoned, spill, store},
     writer::{PoolStore, insert},
 };
 pub use self::{

@@ -33,6 +33,10 @@ pub(crate) async fn store<T: ConnectionTrait>(
             record.set_place(transaction, sequence, Some(count));
         }
     }
+    if let Err(error) = reasoned(&records) {
+        shared.audit.discard(records.len());
+        return Err(error);
+    }
     if outbox.limit.is_reached(inner).await {
         return full(records, shared);
     }
@@ -60,6 +64,14 @@ pub(crate) async fn store<T: ConnectionTrait>(
     }
     scope.count_stored(stored);
     Ok(())
+}
+
+/// A record without the reason that its entity demands is not stored, and so its change is not made.
+pub(crate) fn reasoned(records: &[AuditRecord]) -> Result<(), DbErr> {
+    match records.iter().find(|record| record.lacks_reason() && !record.is_best_effort()) {
+        Some(record) => Err(AuditError::ReasonMissing { model: record.model().to_owned() }.into_db_err()),
+        None => Ok(()),
+    }
 }
 
 fn full(records: Vec<AuditRecord>, shared: &Shared) -> Result<(), DbErr> {
@@ -123,6 +135,10 @@ pub(crate) async fn spill<T: ConnectionTrait>(
     }
     let mut records = capture::finish(&shared.audit, scope.take_entries(innermost));
     scope.number(innermost, &mut records);
+    if let Err(error) = reasoned(&records) {
+        scope.put_back(innermost, entries(records));
+        return Err(error);
+    }
     let (mut kept, mut needed): (Vec<_>, Vec<_>) = records.into_iter().partition(AuditRecord::is_best_effort);
     let last = needed.pop();
     let stored = insert(inner, &needed).await;

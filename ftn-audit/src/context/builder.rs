@@ -21,6 +21,22 @@ pub struct AuditContextBuilder {
 pub(crate) const MAX_TEXT_BYTES: usize = 1024;
 const MAX_ATTRIBUTES: usize = 32;
 
+/// What a layer reads of a request. A context is large, and a request would pay for handing it from method to method.
+#[cfg(any(feature = "axum", feature = "actix"))]
+pub(crate) struct RequestFacts<'a> {
+    pub(crate) handle: &'a Audit,
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    /// Both spellings, as they are: they come from the router, not from a request.
+    pub(crate) route: Option<(Arc<str>, Arc<str>)>,
+    pub(crate) request_id: Option<&'a str>,
+    pub(crate) trace: Option<Trace>,
+    pub(crate) user_agent: Option<&'a str>,
+    pub(crate) ui_app: Option<&'a str>,
+    pub(crate) ui_flow: Option<&'a str>,
+    pub(crate) client_address: Option<IpAddr>,
+}
+
 /// Cut to what a context keeps of a text.
 pub(crate) fn bounded(text: impl Into<String>) -> String {
     let mut text = text.into();
@@ -94,19 +110,28 @@ impl AuditContextBuilder {
         self
     }
 
-    /// The handle of the layer that makes the context.
+    /// What a layer reads, in place of what an outer one read where it is there.
     #[cfg(any(feature = "axum", feature = "actix"))]
-    pub(crate) fn handle(mut self, handle: &Audit) -> Self {
-        self.handle = Some(handle.clone());
-        self
-    }
-
-    /// Both spellings of a route, as they are: they come from the router, not from a request.
-    #[cfg(any(feature = "axum", feature = "actix"))]
-    pub(crate) fn known_route(mut self, template: Arc<str>, raw: Arc<str>) -> Self {
-        self.facts.http_route = Some(template);
-        self.facts.raw_route = Some(raw);
-        self
+    pub(crate) fn read(&mut self, request: RequestFacts<'_>) {
+        fn put(fact: &mut Option<String>, text: Option<&str>) {
+            if let Some(text) = text {
+                *fact = Some(bounded(text));
+            }
+        }
+        self.handle = Some(request.handle.clone());
+        let facts = &mut self.facts;
+        put(&mut facts.http_method, Some(request.method));
+        put(&mut facts.path, Some(request.path));
+        put(&mut facts.request_id, request.request_id);
+        put(&mut facts.user_agent, request.user_agent);
+        put(&mut facts.ui_app, request.ui_app);
+        put(&mut facts.ui_flow, request.ui_flow);
+        if let Some((template, raw)) = request.route {
+            facts.http_route = Some(template);
+            facts.raw_route = Some(raw);
+        }
+        facts.trace = request.trace.or(facts.trace);
+        facts.client_address = request.client_address.or(facts.client_address);
     }
 
     /// The client's address.

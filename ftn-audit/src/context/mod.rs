@@ -18,6 +18,8 @@ use thiserror::Error;
 use self::actor_slot::ActorSlot;
 #[cfg(any(feature = "axum", feature = "actix", test))]
 pub(crate) use self::builder::MAX_TEXT_BYTES;
+#[cfg(any(feature = "axum", feature = "actix"))]
+pub(crate) use self::builder::RequestFacts;
 pub(crate) use self::{actor_slot::NoAnswer, builder::bounded, trace::Trace};
 pub use self::{
     builder::AuditContextBuilder,

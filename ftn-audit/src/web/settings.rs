@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Actor, Audit, AuditContext,
-    context::{AuditContextBuilder, Trace},
+    context::{AuditContextBuilder, RequestFacts, Trace},
 };
 
 /// The tenant of a request, put into its extensions by a middleware outside the audit's.
@@ -99,37 +99,32 @@ impl Settings {
         let outer = outer.as_ref();
         let mut context =
             outer.map_or_else(AuditContext::builder, AuditContext::to_builder_of_the_same_request);
-        context = context
-            .handle(&self.audit)
-            .http_method(headers::cut(head.method()))
-            .path(headers::cut(head.path()));
-        if let Some(Route { template, raw }) = route {
-            context = context.known_route(template, raw);
+        let made;
+        let request_id = match outer.and_then(AuditContext::request_id) {
+            Some(_) => None,
+            None => Some(match headers::request_id(head, &self.request_id) {
+                Some(id) => id,
+                None => {
+                    made = Uuid::now_v7().to_string();
+                    &made
+                }
+            }),
+        };
+        if peer.is_none() {
+            self.warn_of_missing_peer();
         }
-        if outer.and_then(AuditContext::request_id).is_none() {
-            context = match headers::request_id(head, &self.request_id) {
-                Some(id) => context.request_id(id),
-                None => context.request_id(Uuid::now_v7().to_string()),
-            };
-        }
-        if let Some(Trace { trace_id, span_id, flags }) =
-            Trace::current().or_else(|| headers::trace_parent(head))
-        {
-            context = context.trace(trace_id, span_id, flags);
-        }
-        if let Some(agent) = headers::text(head, &http::header::USER_AGENT) {
-            context = context.user_agent(agent);
-        }
-        if let Some(app) = headers::text(head, &self.ui_app) {
-            context = context.ui_app(app);
-        }
-        if let Some(flow) = headers::text(head, &self.ui_flow) {
-            context = context.ui_flow(flow);
-        }
-        match peer {
-            Some(peer) => context = context.client_address(self.proxies.client(peer, head)),
-            None => self.warn_of_missing_peer(),
-        }
+        context.read(RequestFacts {
+            handle: &self.audit,
+            method: headers::cut(head.method()),
+            path: headers::cut(head.path()),
+            route: route.map(|Route { template, raw }| (template, raw)),
+            request_id,
+            trace: Trace::current().or_else(|| headers::trace_parent(head)),
+            user_agent: headers::text(head, &http::header::USER_AGENT),
+            ui_app: headers::text(head, &self.ui_app),
+            ui_flow: headers::text(head, &self.ui_flow),
+            client_address: peer.map(|peer| self.proxies.client(peer, head)),
+        });
         if let Some(Tenant(tenant)) = head.extension() {
             context = context.tenant(tenant);
         }

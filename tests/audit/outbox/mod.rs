@@ -3,6 +3,7 @@
 mod entities;
 mod hooks;
 mod operations;
+mod reason;
 mod relay;
 mod roles;
 mod setup;
