@@ -49,6 +49,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[audit(own_hooks)]` | the entity writes `ActiveModelBehavior` itself, with [`macro@audited`] on it |
 /// | `#[audit(own_hooks = "unaudited")]` | the same without `#[audited]`: only audited connections capture the entity |
 /// | `#[audit(on_failure = "block")]` | no row without its record, in outbox delivery; `"best_effort"` is the contrary |
+/// | `#[audit(reason = "required")]` | a change says why it was made; a record of one that does not is marked and counted |
 /// | `#[audit(bulk = "summary")]` | a statement that writes several rows is one event; `"refuse"` does not let it run; `"rows"`, an event a row, is the default |
 /// | `#[audit(mask(a, b), hash(f), skip(c), plain(d), ignore(e))]` | as on the fields, for generated entities |
 /// | `#[audit(rename(a = "title"))]` | as `name` on the fields |

@@ -55,6 +55,8 @@ pub struct Declaration<C: 'static> {
     pub soft_delete: Option<C>,
     /// What becomes of a write whose record cannot be stored.
     pub on_failure: Option<OnFailure>,
+    /// Whether a change has to say why it was made.
+    pub reason_required: bool,
     /// What becomes of a statement that writes several rows.
     pub bulk: Bulk,
     /// The columns that carry an attribute.
@@ -120,6 +122,7 @@ impl<E: Auditable> AuditedEntity<E> {
             primary: declaration.primary,
             soft_delete: soft_delete.map(|position| columns[position].as_str()),
             on_failure: declaration.on_failure,
+            reason_required: declaration.reason_required,
             bulk: declaration.bulk,
             row: std::any::TypeId::of::<E::Model>(),
             file: declaration.file,

@@ -14,6 +14,7 @@ use crate::{
     capture::{self, Call, Capture, Plan, PlanCache, Reply, Request, Site},
     catalog::Catalog,
     detached::detached,
+    error::says_schema_moved,
     outbox::Outbox,
     probe,
     scope::Scope,
@@ -125,36 +126,27 @@ where
         let shared = self.shared.clone();
         let site = shared.site(self.context.as_ref());
         detached(async move {
-            let scope = Scope::new(shared.audit.clone(), shared.backend);
             // In an outbox, row and record need a transaction around them.
             if shared.outbox.is_none()
                 && capture::answers_everything(&connection, &site, &plan, &request).await
             {
+                let scope = Scope::new(shared.audit.clone(), shared.backend);
                 let capture = Capture { connection: &connection, scope: &scope, site: &site };
                 let reply = capture::run(&capture, &plan, request).await?;
                 end(&shared.audit, &scope).await;
                 return Ok(reply);
             }
             let call = request.call;
-            let options = TransactionOptions {
-                // The lock before the snapshot: no other writer comes between the old row and the new one.
-                sqlite_transaction_mode: (shared.backend == DbBackend::Sqlite)
-                    .then_some(SqliteTransactionMode::Immediate),
-                ..TransactionOptions::default()
-            };
-            let transaction =
-                connection.begin_with_options(options).await.map_err(|error| call.align(error))?;
-            let capture = Capture { connection: &transaction, scope: &scope, site: &site };
-            let reply = capture::run(&capture, &plan, request).await;
-            if let Err(error) = reply {
-                // The statement's own error is what the caller wants to see.
-                let _ = transaction.rollback().await;
-                return Err(error);
+            // Where the catalogue was out of date, it is an error of ours that the caller would see.
+            let again = (shared.backend != DbBackend::Sqlite).then(|| request.clone());
+            match in_a_transaction(&connection, &shared, &site, &plan, request).await {
+                Err(error) if says_schema_moved(&error) => match again {
+                    Some(request) => in_a_transaction(&connection, &shared, &site, &plan, request).await,
+                    None => Err(error),
+                },
+                reply => reply,
             }
-            match crate::transaction::commit(transaction, &scope, &shared, scope.turn().await).await {
-                Ok(()) => reply,
-                Err(error) => Err(call.align(error)),
-            }
+            .map_err(|error| call.align(error))
         })
         .await
     }
@@ -201,6 +193,39 @@ where
 impl<C: std::fmt::Debug> std::fmt::Debug for AuditedConnection<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AuditedConnection").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+/// A statement with a transaction around it: what is read of its rows, before and after, is under its own lock.
+async fn in_a_transaction<C>(
+    connection: &C,
+    shared: &Shared,
+    site: &Site,
+    plan: &Arc<Plan>,
+    request: Request,
+) -> Result<Reply, DbErr>
+where
+    C: TransactionTrait,
+{
+    let options = TransactionOptions {
+        // The lock before the snapshot: no other writer comes between the old row and the new one.
+        sqlite_transaction_mode: (shared.backend == DbBackend::Sqlite)
+            .then_some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    let transaction = connection.begin_with_options(options).await?;
+    let scope = Scope::new(shared.audit.clone(), shared.backend);
+    let capture = Capture { connection: &transaction, scope: &scope, site };
+    match capture::run(&capture, plan, request).await {
+        Ok(reply) => {
+            let turn = scope.turn().await;
+            crate::transaction::commit(transaction, &scope, shared, turn).await.map(|()| reply)
+        }
+        Err(error) => {
+            // The statement's own error is what the caller wants to see.
+            let _ = transaction.rollback().await;
+            Err(error)
+        }
     }
 }
 
@@ -299,6 +324,8 @@ where
     }
 
     pub(crate) async fn captured(&self, plan: Arc<Plan>, request: Request) -> Result<Reply, DbErr> {
+        // Here, where nothing is locked yet, and before the task of its own: who gives up now has not written.
+        self.shared.audit.resolve_actor(self.context.as_ref()).await;
         self.autocommit(plan, request).await
     }
 }

@@ -74,9 +74,11 @@ pub mod prelude {
     pub use ftn_audit::sink::OtlpSink;
     #[cfg(feature = "axum")]
     pub use ftn_audit::web::AuditLayer;
+    #[cfg(feature = "actix")]
+    pub use ftn_audit::web::AuditMiddleware;
     pub use ftn_audit::{
         Actor, Attributes, Audit, AuditContext, AuditFormatter, AuditRecord, Change, Delivery, EventType,
-        Fallback, Formatted, LinkAction, audit_spawn,
+        Fallback, Formatted, LinkAction, audit_carry, audit_spawn, audit_spawn_blocking,
         sink::{JsonlSink, MemorySink},
     };
     pub use ftn_audit_macros::audit_formatter;

@@ -59,6 +59,15 @@ struct State {
     outside: Vec<AuditRecord>,
 }
 
+impl State {
+    /// A frame was rolled back, and with it the rows that have its numbers.
+    fn take_numbers_back(&mut self, frame: &Frame) {
+        if let Some((_, given)) = &mut self.numbering {
+            *given = frame.numbered_below;
+        }
+    }
+}
+
 /// A statement on its way that capture does not look into; its failure, or a future that was dropped, leaves a doubt.
 pub(crate) struct Doubt<'a>(Option<&'a Scope>);
 
@@ -80,6 +89,31 @@ impl Drop for Doubt<'_> {
     fn drop(&mut self) {
         if let Some(scope) = self.0 {
             scope.state().doubtful = true;
+        }
+    }
+}
+
+/// See [`Scope::setting_savepoint`].
+pub(crate) struct SettingSavepoint<'a>(Option<&'a Scope>);
+
+impl SettingSavepoint<'_> {
+    /// It is set.
+    pub(crate) fn done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for SettingSavepoint<'_> {
+    fn drop(&mut self) {
+        let Some(scope) = self.0 else { return };
+        let mut state = scope.state();
+        if state.frames.len() > 1 {
+            if let Some(frame) = state.frames.pop() {
+                state.take_numbers_back(&frame);
+                scope.audit.discard(frame.entries.len() + frame.spilled);
+            }
+        } else {
+            scope.end_by_itself(&mut state);
         }
     }
 }
@@ -155,6 +189,12 @@ impl Scope {
         state.frames.push(Frame { numbered_below, ..Frame::default() });
     }
 
+    /// A savepoint that is being set. If it cannot be, sqlx's Postgres driver rolls the innermost one back, or the
+    /// whole transaction, and says nothing of it.
+    pub(crate) fn setting_savepoint(&self) -> SettingSavepoint<'_> {
+        SettingSavepoint((self.backend == DbBackend::Postgres).then_some(self))
+    }
+
     /// Whether the next commit releases a savepoint instead of ending the transaction.
     pub(crate) fn is_nested(&self) -> bool {
         self.state().frames.len() > 1
@@ -188,10 +228,7 @@ impl Scope {
             }
             return;
         }
-        // The rows that have these numbers are rolled back, too.
-        if let Some((_, given)) = &mut state.numbering {
-            *given = frame.numbered_below;
-        }
+        state.take_numbers_back(&frame);
         let mut discarded = frame.entries.len() + frame.spilled;
         if state.frames.is_empty() {
             discarded += std::mem::take(&mut state.stored) + std::mem::take(&mut state.outside).len();
@@ -302,12 +339,17 @@ impl Scope {
         state.doubtful = true;
         // MySQL ends the whole transaction on a deadlock; what is sent afterwards runs in autocommit.
         if self.backend == DbBackend::MySql && sql_state(error).as_deref() == Some("40001") {
-            state.ended = true;
-            state.numbering = None;
-            for frame in &mut state.frames {
-                self.audit.discard(frame.entries.len() + frame.spilled);
-                *frame = Frame::default();
-            }
+            self.end_by_itself(&mut state);
+        }
+    }
+
+    /// The transaction is no more, and nobody asked for that.
+    fn end_by_itself(&self, state: &mut State) {
+        state.ended = true;
+        state.numbering = None;
+        for frame in &mut state.frames {
+            self.audit.discard(frame.entries.len() + frame.spilled);
+            *frame = Frame::default();
         }
     }
 }

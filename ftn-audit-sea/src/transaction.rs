@@ -87,7 +87,9 @@ impl<T: Send + Sync + 'static> AuditedTransaction<T> {
     /// Sets a savepoint, and begins its frame in the same turn.
     async fn nested(&self, begin: impl Future<Output = Result<T, DbErr>> + Send) -> Result<Self, DbErr> {
         let _turn = self.scope.turn().await;
+        let setting = self.scope.setting_savepoint();
         let inner = self.observed(begin).await?;
+        setting.done();
         self.scope.begin();
         Ok(Self {
             inner: Some(Arc::new(inner)),
@@ -115,6 +117,7 @@ impl<T: Send + Sync + 'static> AuditedTransaction<T> {
 impl<T: ConnectionTrait + Send + 'static> AuditedTransaction<T> {
     /// Runs a statement and its capture to their end, also when the caller gives them up on the way.
     pub(crate) async fn captured(&self, plan: Arc<Plan>, request: Request) -> Result<Reply, DbErr> {
+        self.shared.audit.resolve_actor(self.context.as_ref()).await;
         let turn = self.scope.turn().await;
         let Some(connection) = self.inner.clone() else { return Err(busy()) };
         let (scope, site) = (self.scope.clone(), self.shared.site(self.context.as_ref()));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Attributes, attribute_names as names};
+use crate::{Attributes, attribute_names as names, context::bounded};
 
 /// What kind of actor stands behind a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +21,14 @@ pub enum ActorKind {
 }
 
 impl ActorKind {
+    /// The kind of a name; what is not known is not guessed.
+    pub(crate) fn from_name(name: &str) -> Self {
+        [Self::User, Self::Service, Self::System, Self::Anonymous]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+            .unwrap_or(Self::Unknown)
+    }
+
     /// The value of `audit.actor.type`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -39,7 +47,7 @@ impl fmt::Display for ActorKind {
     }
 }
 
-/// Who did it.
+/// Who did it. Texts longer than 1,024 bytes are cut, as they may come from a token.
 ///
 /// ```
 /// use ftn_audit::Actor;
@@ -63,18 +71,19 @@ impl Actor {
         Self { kind, id, email: None, first_name: None, last_name: None }
     }
 
-    pub(crate) fn of_kind(kind: ActorKind, id: Option<String>) -> Self {
-        Self::new(kind, id)
+    /// As it was told by another process.
+    pub(crate) fn of_kind(kind: ActorKind, id: Option<impl Into<String>>) -> Self {
+        Self::new(kind, id.map(bounded))
     }
 
     /// A person, by the id that your accounts have.
     pub fn user(id: impl ToString) -> Self {
-        Self::new(ActorKind::User, Some(id.to_string()))
+        Self::new(ActorKind::User, Some(bounded(id.to_string())))
     }
 
     /// Another program, by name.
     pub fn service(name: impl Into<String>) -> Self {
-        Self::new(ActorKind::Service, Some(name.into()))
+        Self::new(ActorKind::Service, Some(bounded(name)))
     }
 
     /// This program itself: migrations, scheduled clean-up.
@@ -90,21 +99,21 @@ impl Actor {
     /// Adds the e-mail address.
     #[must_use]
     pub fn email(mut self, email: impl Into<String>) -> Self {
-        self.email = Some(email.into());
+        self.email = Some(bounded(email));
         self
     }
 
     /// Adds the first name.
     #[must_use]
     pub fn first_name(mut self, name: impl Into<String>) -> Self {
-        self.first_name = Some(name.into());
+        self.first_name = Some(bounded(name));
         self
     }
 
     /// Adds the last name.
     #[must_use]
     pub fn last_name(mut self, name: impl Into<String>) -> Self {
-        self.last_name = Some(name.into());
+        self.last_name = Some(bounded(name));
         self
     }
 

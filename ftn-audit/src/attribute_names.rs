@@ -33,6 +33,7 @@ pub(crate) const ON_BEHALF_OF_ID: &str = "audit.on_behalf_of.id";
 pub(crate) const ACTOR_ID: &str = "audit.actor.id";
 pub(crate) const TENANT: &str = "audit.tenant";
 pub(crate) const REASON: &str = "audit.reason";
+pub(crate) const REASON_MISSING: &str = "audit.reason_missing";
 pub(crate) const REQUEST_ID: &str = "audit.request_id";
 pub(crate) const UI_APP: &str = "audit.ui_app";
 pub(crate) const UI_FLOW: &str = "audit.ui_flow";

@@ -14,6 +14,7 @@ use crate::{
     ModelInfo, OutboxSettings, ShutdownReport, Stats, attribute_names as names,
     builder::Switches,
     change::{AnyChange, ColumnChange},
+    context::Trace,
     cut::cut,
     delivery::Dispatcher,
     formatter::{AnyFormatter, FormatterIndex},
@@ -150,7 +151,8 @@ impl Audit {
 
     /// What happened so far.
     pub fn stats(&self) -> Stats {
-        self.0.as_ref().map(|inner| inner.metrics.snapshot()).unwrap_or_default()
+        let Some(inner) = &self.0 else { return Stats::default() };
+        Stats { unmatched_formatters: inner.index.unmatched(), ..inner.metrics.snapshot() }
     }
 
     /// What was discovered at start-up, as text that is the same for the same program: fit for a snapshot test.
@@ -242,7 +244,8 @@ impl Audit {
             let route = context.and_then(AuditContext::raw_route);
             Some((inner.index.find(facts.model, route, &facts.event)?, typed))
         });
-        let formatted = formatter.map(|(formatter, typed)| inner.run(formatter, typed, facts.model));
+        let formatted =
+            formatter.map(|(formatter, typed)| inner.run(formatter.formatter(), typed, facts.model));
         let failed = matches!(formatted, Some(None));
         let (description, mut own) = match formatted.flatten() {
             Some((mut description, mut own)) => {
@@ -257,6 +260,10 @@ impl Audit {
         facts.put_marks(&mut own);
         if failed {
             own.set(names::FORMATTER_FAILED, true);
+        }
+        if facts.model.lacks_reason(context) {
+            own.set(names::REASON_MISSING, true);
+            inner.metrics.count_missing_reason();
         }
         own.set(names::DB_COLLECTION, facts.model.table);
         own.set(names::DB_OPERATION, origin.operation);
@@ -297,6 +304,7 @@ impl Audit {
             record.trace = context.trace();
             record.actor = context.shared_actor();
         }
+        record.trace = record.trace.or_else(Trace::current);
         if let Some(inner) = &self.0 {
             record.layout = inner.layout.clone();
             inner.metrics.count_captured(1);
@@ -305,6 +313,41 @@ impl Audit {
             }
         }
         record
+    }
+
+    /// Asks the late actor of a context, the running task's where none is given, unless the actor is known or was asked
+    /// for already. Capture does this by itself before a statement that it will record; by hand it is for a context
+    /// that leaves the process, in a job's payload.
+    ///
+    /// An answer that does not come in [time](crate::AuditBuilder::late_actor_timeout), an error and a panic leave the
+    /// actor unknown, and are counted. Dropping the future leaves the question to the next who asks.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use ftn_audit::{Actor, Audit, AuditContext, Delivery, sink::MemorySink};
+    ///
+    /// let audit = Audit::builder().sink(MemorySink::new()).delivery(Delivery::sync()).build()?;
+    /// let who = async { Ok::<_, std::io::Error>(Some(Actor::user("42"))) };
+    /// let context = AuditContext::builder().late_actor(who).build();
+    /// audit.resolve_actor(Some(&context)).await;
+    /// assert_eq!(context.actor(), Some(&Actor::user("42")));
+    /// # Ok::<(), ftn_audit::StartupError>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn resolve_actor(&self, context: Option<&AuditContext>) {
+        let Some(inner) = &self.0 else { return };
+        let Some(context) = context.cloned().or_else(AuditContext::current) else { return };
+        if !context.awaits_actor() {
+            return;
+        }
+        if let Err(why) = context.ask_actor(inner.switches.late_actor_timeout).await {
+            inner.metrics.count_late_actor(why);
+            tracing::warn!(
+                target: "ftn_audit",
+                reason = why.as_str(),
+                "nobody could say who it is; the records of this context have an unknown actor"
+            );
+        }
     }
 
     /// For capture: gives the records of one committed transaction to delivery, numbered. In queue delivery this
@@ -423,6 +466,9 @@ fn describe_model(model: &ModelInfo) -> String {
     }
     if let Some(on_failure) = model.on_failure {
         let _ = write!(line, " on_failure {}", on_failure.as_str());
+    }
+    if model.reason_required {
+        line.push_str(" reason required");
     }
     if model.bulk != Bulk::Rows {
         let _ = write!(line, " bulk {}", model.bulk.as_str());

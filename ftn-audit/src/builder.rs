@@ -1,6 +1,8 @@
 //! From settings to a handle.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use serde::Serialize;
 
 use crate::{
     Audit, Delivery, Fallback, StartupError,
@@ -8,6 +10,7 @@ use crate::{
     formatter::{AnnotatedFormatter, FormatterRegistration},
     hash::{GivenKey, HashKeys},
     layout::{ActorField, Encoding, Layout},
+    openapi,
     sink::{ServiceInfo, Sink},
     startup::{Discovery, check_delivery, check_hash_keys},
 };
@@ -33,6 +36,7 @@ use crate::{
 /// | `ENCODING` | flat, nested, json, seed | [`encoding`](Self::encoding) |
 /// | `MAX_ATTRIBUTES`, `RECORD_BYTES`, `BULK_ROWS` | from 1 | [`max_attributes`](Self::max_attributes), [`record_bytes`](Self::record_bytes), [`bulk_rows`](Self::bulk_rows) |
 /// | `ACTOR_FIELDS` | of id, email, name, separated by commas; none | [`actor_fields`](Self::actor_fields) |
+/// | `LATE_ACTOR_TIMEOUT_MS` | from 1 | [`late_actor_timeout`](Self::late_actor_timeout) |
 /// | `HASH_KEY` | `id:secret`, several separated by commas | [`hash_key`](Self::hash_key) |
 /// | `CHANGESET_CHECK_RELATIONSHIP` | true, false | [`changeset_relationships`](Self::changeset_relationships) |
 ///
@@ -53,6 +57,7 @@ pub struct AuditBuilder {
     delivery: Delivery,
     fallback: Fallback,
     routes: Vec<String>,
+    route_problems: Vec<String>,
     strict: bool,
     discover: bool,
     enabled: bool,
@@ -78,6 +83,8 @@ pub(crate) struct Switches {
     pub(crate) bulk_rows: usize,
     /// What hashed columns are hashed with.
     pub(crate) keys: HashKeys,
+    /// How long an event waits for who did it.
+    pub(crate) late_actor_timeout: Duration,
 }
 
 impl Audit {
@@ -89,6 +96,7 @@ impl Audit {
             delivery: Delivery::queue(),
             fallback: Fallback::structured_log(),
             routes: Vec::new(),
+            route_problems: Vec::new(),
             strict: true,
             discover: true,
             enabled: true,
@@ -98,6 +106,7 @@ impl Audit {
                 record_bytes: 64 * 1024,
                 bulk_rows: 10_000,
                 keys: HashKeys::default(),
+                late_actor_timeout: Duration::from_secs(1),
             },
             layout: Layout::default(),
             locked: false,
@@ -142,6 +151,28 @@ impl AuditBuilder {
     /// The routes of the service: formatters for any other route are refused. Without a table no route is.
     pub fn routes<R: Into<String>>(mut self, routes: impl IntoIterator<Item = R>) -> Self {
         self.routes.extend(routes.into_iter().map(Into::into));
+        self
+    }
+
+    /// The routes of an OpenAPI document, beside those of [`routes`](Self::routes): `utoipa`'s `ApiDoc::openapi()`, or
+    /// any other as JSON. A prefix that only the document's `servers` tell is not part of them. A document that is none
+    /// is a problem at start-up.
+    ///
+    /// ```
+    /// use ftn_audit::{Audit, sink::MemorySink};
+    ///
+    /// let document = serde_json::json!({
+    ///     "openapi": "3.1.0",
+    ///     "paths": { "/items/{id}": { "patch": {} } },
+    /// });
+    /// let audit = Audit::builder().sink(MemorySink::new()).openapi_routes(&document).build()?;
+    /// # Ok::<(), ftn_audit::StartupError>(())
+    /// ```
+    pub fn openapi_routes(mut self, document: &impl Serialize) -> Self {
+        match openapi::routes(document) {
+            Ok(routes) => self.routes.extend(routes),
+            Err(problem) => self.route_problems.push(format!("in the OpenAPI document: {problem}")),
+        }
         self
     }
 
@@ -194,6 +225,13 @@ impl AuditBuilder {
     /// values are cut, and named in `audit.truncated`.
     pub fn record_bytes(mut self, most: usize) -> Self {
         self.switches.record_bytes = most;
+        self
+    }
+
+    /// How long an event waits for a [late actor](crate::context::AuditContextBuilder::late_actor) before it is recorded
+    /// without one; a second by default.
+    pub fn late_actor_timeout(mut self, timeout: Duration) -> Self {
+        self.switches.late_actor_timeout = timeout;
         self
     }
 
@@ -263,6 +301,9 @@ impl AuditBuilder {
         if let Some(bytes) = environment.number("RECORD_BYTES") {
             self.switches.record_bytes = bytes;
         }
+        if let Some(timeout) = environment.milliseconds("LATE_ACTOR_TIMEOUT_MS") {
+            self.switches.late_actor_timeout = timeout;
+        }
         if let Some(rows) = environment.number("BULK_ROWS") {
             self.switches.bulk_rows = rows;
         }
@@ -306,6 +347,7 @@ impl AuditBuilder {
     pub fn build(mut self) -> Result<Audit, StartupError> {
         let mut refused = self.ask_environment();
         let mut discovery = Discovery::new(self.discover, self.formatters.clone(), &self.routes);
+        discovery.problems.append(&mut self.route_problems);
         refused.extend(self.delivery.problems());
         let noop = self.delivery.is_noop();
         if self.enabled && !noop {

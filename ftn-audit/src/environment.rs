@@ -59,7 +59,7 @@ impl<'a> Environment<'a> {
         }
     }
 
-    fn milliseconds(&mut self, setting: &str) -> Option<Duration> {
+    pub(crate) fn milliseconds(&mut self, setting: &str) -> Option<Duration> {
         self.number::<u64>(setting).map(Duration::from_millis)
     }
 

@@ -88,6 +88,7 @@ impl EventBuilder<'_> {
             return;
         }
         let context = scope.context().or_else(AuditContext::current);
+        self.audit.resolve_actor(context.as_ref()).await;
         let description = self.description.unwrap_or_else(|| match (self.model.as_ref(), self.pk.as_str()) {
             ("", _) => self.name.to_string(),
             (model, "") => format!("{} on {model}", self.name),

@@ -39,15 +39,18 @@ impl Audit {
     }
 
     /// [`scope`](Self::scope) with a type that can be named.
-    #[cfg(feature = "axum")]
+    #[cfg(any(feature = "axum", feature = "actix"))]
     pub(crate) fn task_scope<F: Future>(&self, future: F) -> tokio::task::futures::TaskLocalFuture<Self, F> {
         TASK.scope(self.clone(), future)
     }
 
+    /// The handle of the running task.
+    pub(crate) fn of_task() -> Option<Self> {
+        TASK.try_with(Self::clone).ok()
+    }
+
     /// The handle of the running task, else that of the process.
     pub fn current() -> Option<Self> {
-        TASK.try_with(Self::clone)
-            .ok()
-            .or_else(|| PROCESS.read().unwrap_or_else(PoisonError::into_inner).clone())
+        Self::of_task().or_else(|| PROCESS.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }

@@ -37,6 +37,7 @@ mod instruments;
 mod layout;
 pub mod metrics;
 pub mod model;
+mod openapi;
 mod outbox;
 pub mod record;
 pub mod relay;
@@ -47,7 +48,7 @@ pub mod startup;
 pub mod stored;
 mod suspension;
 mod value;
-#[cfg(feature = "axum")]
+#[cfg(any(feature = "axum", feature = "actix"))]
 pub mod web;
 
 pub use self::{
@@ -56,7 +57,7 @@ pub use self::{
     audit::{Audit, Origin},
     builder::AuditBuilder,
     change::{Change, ChangeFacts, Changeset, LinkAction, LinkChange},
-    context::{AuditContext, audit_spawn},
+    context::{AuditContext, audit_carry, audit_spawn, audit_spawn_blocking},
     delivery::{Delivery, Fallback, OutboxFull, OutboxSettings, ShutdownReport},
     event::{EventBuilder, EventScope},
     event_type::EventType,

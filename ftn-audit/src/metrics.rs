@@ -6,6 +6,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use crate::context::NoAnswer;
+
 /// What happened to records since the [`Audit`](crate::Audit) was built: a snapshot, from `audit.stats()`.
 ///
 /// All numbers are counts of records unless said otherwise. They are read one after the other while work goes on,
@@ -56,8 +58,17 @@ pub struct Stats {
     pub queue_bytes: u64,
     /// Formatters that panicked (the generic formatter took their place).
     pub formatter_panics: u64,
+    /// Formatters that described no event so far, as `name at file:line`: after a while in production, those whose route
+    /// or event never comes.
+    pub unmatched_formatters: Vec<String>,
     /// Records whose actor nobody named.
     pub unknown_actors: u64,
+    /// Records of models with `#[audit(reason = "required")]` whose context gave no reason.
+    pub missing_reasons: u64,
+    /// Late actors that were asked and did not answer in time.
+    pub late_actor_timeouts: u64,
+    /// Late actors that were asked and answered with an error, or panicked.
+    pub late_actor_failures: u64,
     /// Statements that could write to an audited table and were not understood.
     pub unparsed_writes: u64,
     /// Records of hooks on plain connections that had no old row.
@@ -195,6 +206,9 @@ pub(crate) struct Metrics {
     pub(crate) queue_bytes: Counter,
     formatter_panics: Counter,
     unknown_actors: Counter,
+    missing_reasons: Counter,
+    late_actor_timeouts: Counter,
+    late_actor_failures: Counter,
     unparsed_writes: Counter,
     hook_without_old: Counter,
     discarded: Counter,
@@ -216,6 +230,17 @@ impl Metrics {
 
     pub(crate) fn count_unknown_actor(&self) {
         self.unknown_actors.add(1);
+    }
+
+    pub(crate) fn count_missing_reason(&self) {
+        self.missing_reasons.add(1);
+    }
+
+    pub(crate) fn count_late_actor(&self, why: NoAnswer) {
+        match why {
+            NoAnswer::Timeout => self.late_actor_timeouts.add(1),
+            NoAnswer::Error | NoAnswer::Panic => self.late_actor_failures.add(1),
+        }
     }
 
     pub(crate) fn count_unparsed_write(&self) {
@@ -289,7 +314,11 @@ impl Metrics {
             queue_records: self.queue_records.get(),
             queue_bytes: self.queue_bytes.get(),
             formatter_panics: self.formatter_panics.get(),
+            unmatched_formatters: Vec::new(),
             unknown_actors: self.unknown_actors.get(),
+            missing_reasons: self.missing_reasons.get(),
+            late_actor_timeouts: self.late_actor_timeouts.get(),
+            late_actor_failures: self.late_actor_failures.get(),
             unparsed_writes: self.unparsed_writes.get(),
             hook_without_old: self.hook_without_old.get(),
             discarded: self.discarded.get(),

@@ -3,7 +3,7 @@
 use std::{any::TypeId, fmt};
 
 pub use crate::secret_names::{SECRET_NAMES, SECRET_NAMES_VERSION};
-use crate::{HiddenValues, secret_names::looks_like_a_secret};
+use crate::{AuditContext, HiddenValues, secret_names::looks_like_a_secret};
 
 /// How the values of a column appear in records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -149,6 +149,8 @@ pub struct ModelInfo {
     pub soft_delete: Option<&'static str>,
     /// What becomes of a write whose record cannot be stored, where the entity says so.
     pub on_failure: Option<OnFailure>,
+    /// Whether a change has to say why it was made: the context's reason.
+    pub reason_required: bool,
     /// What becomes of a statement that writes several rows.
     pub bulk: Bulk,
     /// The Rust type of a row.
@@ -163,6 +165,11 @@ impl ModelInfo {
     /// Whether any column is masked or hashed.
     pub fn hides_columns(&self) -> bool {
         self.columns.iter().any(ColumnInfo::is_hidden)
+    }
+
+    /// Whether a change in this context should say why it is made, and does not.
+    pub fn lacks_reason(&self, context: Option<&AuditContext>) -> bool {
+        self.reason_required && context.and_then(AuditContext::reason).is_none()
     }
 }
 

@@ -293,6 +293,7 @@ mod tests {
             primary: false,
             soft_delete: None,
             on_failure: None,
+            reason_required: false,
             bulk: crate::model::Bulk::Rows,
             row: std::any::TypeId::of::<()>(),
             file: "item.rs",

@@ -84,7 +84,7 @@ pub mod document {
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
     #[sea_orm(table_name = "document")]
-    #[audit(soft_delete = "deleted_at", on_failure = "best_effort")]
+    #[audit(soft_delete = "deleted_at", on_failure = "best_effort", reason = "required")]
     pub struct Model {
         #[sea_orm(primary_key)]
         pub id: i32,

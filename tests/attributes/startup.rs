@@ -73,7 +73,7 @@ async fn the_description_says_how_columns_are_treated() {
     for line in [
         "Account (table account); login hash; email hash; notes mask; balance mask; profile mask; photo mask; \
          rate mask; seen_at mask; password_hash mask unasked; apiToken mask unasked",
-        "Document (table document) soft_delete deleted_at on_failure best_effort",
+        "Document (table document) soft_delete deleted_at on_failure best_effort reason required",
         "Patient (table patient); name mask; insurance hash; diagnosis skip; updated_at skip",
         "Product (table product) primary; cost mask",
     ] {

@@ -7,7 +7,6 @@ use sea_orm::{
 
 use crate::{
     database::{TestDatabase, connect, on, sql},
-    entities::*,
     samples::*,
 };
 
@@ -290,7 +289,7 @@ async fn an_upsert_on_a_partitioned_table(database: &TestDatabase) {
     assert_eq!(texts(&database.one()), pair("a", "b"));
 }
 
-/// An old program during a roll-out: the catalogue is read again after the first error.
+/// An old program during a roll-out: what the catalogue said is no longer so.
 async fn a_column_that_is_dropped(database: &TestDatabase) {
     run(&database.bare, &[NOTES, "INSERT INTO note VALUES (1, 'a', false)"]).await;
     let db = &database.db;
@@ -298,10 +297,7 @@ async fn a_column_that_is_dropped(database: &TestDatabase) {
     assert_eq!(database.take().len(), 1);
     run(&database.bare, &["ALTER TABLE note DROP COLUMN hidden"]).await;
     let text = "UPDATE note SET text = 'c'";
-    let first = db.execute_unprepared(text).await;
-    if first.is_err() {
-        db.execute_unprepared(text).await.unwrap();
-    }
+    db.execute_unprepared(text).await.unwrap();
     let record = database.one();
     assert_eq!(texts(&record), pair("b", "c"));
     assert_eq!(record.attribute("audit.columns_left_out").unwrap().to_string(), r#"["hidden"]"#);

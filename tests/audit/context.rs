@@ -1,7 +1,15 @@
 //! Who and where, on the records of both captures.
 
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+};
+
 use ftn_audit_sea::{ActorKind, prelude::*};
-use sea_orm::{ActiveValue::Set, TransactionTrait};
+use sea_orm::{ActiveValue::Set, EntityTrait, TransactionTrait};
 
 use crate::{
     database::{TestDatabase, on},
@@ -17,6 +25,9 @@ on! { Sqlite Postgres MariaDb:
     links_of_two_actors_are_two_records
     a_late_actor_did_not_link
     formatters_run_in_the_context
+    a_late_actor_is_asked_before_the_first_write
+    a_late_actor_may_read_and_write_itself
+    a_context_comes_back_from_a_jobs_payload
 }
 
 fn context(id: &str) -> AuditContext {
@@ -163,4 +174,85 @@ async fn formatters_run_in_the_context(database: &TestDatabase) {
     let context = AuditContext::builder().actor(Actor::user("42")).raw_route("POST /seen").build();
     context.scope(async { new_item("Tea").insert(&database.db).await.unwrap() }).await;
     assert_eq!(database.one().description(), "Tea by Some(\"42\")");
+}
+
+/// A context whose actor somebody finds out, and how often somebody was asked.
+fn late(id: &str) -> (AuditContext, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (id, counted) = (id.to_owned(), asked.clone());
+    let context = AuditContext::builder().tenant("acme").late_actor(async move {
+        counted.fetch_add(1, SeqCst);
+        tokio::task::yield_now().await;
+        Ok::<_, Infallible>(Some(Actor::user(id)))
+    });
+    (context.build(), asked)
+}
+
+async fn a_late_actor_is_asked_before_the_first_write(database: &TestDatabase) {
+    let (context, asked) = late("42");
+    let writes = async {
+        item::Entity::find().all(&database.db).await.unwrap();
+        assert_eq!(asked.load(SeqCst), 0, "a read is no event");
+        new_item("one").insert(&database.db).await.unwrap();
+        let txn = database.db.begin().await.unwrap();
+        new_item("two").insert(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+    };
+    context.scope(writes).await;
+    assert_eq!(asked.load(SeqCst), 1);
+    assert_eq!(database.take().iter().map(who).collect::<Vec<_>>(), [Some("42"); 2]);
+
+    let (context, asked) = late("43");
+    let txn = database.db.with_context(context).begin().await.unwrap();
+    new_item("in a transaction").insert(&txn).await.unwrap();
+    txn.commit().await.unwrap();
+    let (context, _) = late("44");
+    let hooked = async { new_item("by a hook").insert(&database.bare).await.unwrap() };
+    database.audit.scope(context.scope(hooked)).await;
+    assert_eq!(database.take().iter().map(who).collect::<Vec<_>>(), [Some("43"), Some("44")]);
+    assert_eq!(asked.load(SeqCst), 1);
+
+    // Nobody is asked for a write that nobody will record.
+    let (context, asked) = late("45");
+    let unrecorded = async { new_item("seed").insert(&database.db).await.unwrap() };
+    context.scope(database.audit.without("seed data", unrecorded)).await;
+    assert_eq!(who(&database.one()), Some("45"), "the fact itself is an event");
+    assert_eq!(asked.load(SeqCst), 1);
+    assert_eq!(database.audit.stats().late_actor_failures, 0);
+}
+
+/// Sessions are kept in a table, and reading one may note that it was read.
+async fn a_late_actor_may_read_and_write_itself(database: &TestDatabase) {
+    let db = database.db.clone();
+    let context = AuditContext::builder().late_actor(async move {
+        let session = new_item("session").insert(&db).await?;
+        let read = item::Entity::find_by_id(session.id).one(&db).await?;
+        Ok::<_, sea_orm::DbErr>(read.map(|session| Actor::user(session.id)))
+    });
+    context.build().scope(async { new_item("own").insert(&database.db).await.unwrap() }).await;
+    let [session, own] = database.take().try_into().unwrap();
+    assert_eq!((who(&session), who(&own)), (None, Some(session.pk())));
+}
+
+async fn a_context_comes_back_from_a_jobs_payload(database: &TestDatabase) {
+    let (context, _) = late("42");
+    let request = context.to_builder().raw_route("POST|/reports").request_id("r-1").build();
+    database.audit.resolve_actor(Some(&request)).await;
+    let payload = serde_json::to_string(&request).unwrap();
+
+    let job: AuditContext = serde_json::from_str(&payload).unwrap();
+    let job = job.delegated_to(Actor::service("reporter"));
+    job.scope(async { new_item("report").insert(&database.db).await.unwrap() }).await;
+    let record = database.one();
+    for (name, value) in [
+        ("audit.actor.type", "service"),
+        ("audit.actor.id", "reporter"),
+        ("audit.on_behalf_of.type", "user"),
+        ("audit.on_behalf_of.id", "42"),
+        ("audit.tenant", "acme"),
+        ("audit.raw_route", "POST|/reports"),
+        ("audit.request_id", "r-1"),
+    ] {
+        assert_eq!(record.attribute(name).unwrap(), value, "{name}");
+    }
 }

@@ -236,7 +236,8 @@ fn context(asked: Option<&Asked>, who: &[Option<String>; 4]) -> Vec<(String, Str
         let text = if text.chars().any(char::is_control) { "" } else { text };
         text[..text.floor_char_boundary(MOST_BYTES)].to_owned()
     };
-    let id = asked.and_then(|asked| asked.header("x-request-id"));
+    // On the wire, blanks around a value are no part of it.
+    let id = asked.and_then(|asked| asked.header("x-request-id")).map(str::trim);
     let id = match asked {
         Some(_) => id.filter(|id| is_sane_id(id)).map_or(MADE_ID, named_if_made),
         None => "null",

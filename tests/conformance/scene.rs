@@ -25,7 +25,7 @@ use crate::{
     prediction::Event,
     scenario::Scenario,
     truth::Snapshot,
-    web::{self, Asked},
+    web::{self, Answer, Asked, Framework},
 };
 
 /// What was seen.
@@ -47,7 +47,7 @@ pub struct Seen {
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Capture {
-    Audited,
+    Audited(Framework),
     Hooks,
 }
 
@@ -134,22 +134,30 @@ pub async fn play(scenario: &Scenario, capture: Capture) -> Seen {
         Err(Stop::Raised) => panic!("the rows to start from cannot be stored"),
     }
 
-    let mut status = None;
+    let mut answer = None;
     if let Some(audit) = &audit {
         let roots = match capture {
             Capture::Hooks => (Root::Plain(bare.clone()), Root::Plain(bare_other)),
-            Capture::Audited => {
+            Capture::Audited(_) => {
                 let other = audit.connect_named("other", bare_other).await.expect("the database answers");
                 let db = audit.connect(bare.clone()).await.expect("the database answers");
                 (Root::Audited(db), Root::Audited(other))
             }
         };
-        status = act(scenario, audit, roots, &sink, &report).await;
+        let framework = match capture {
+            Capture::Audited(framework) => framework,
+            Capture::Hooks => Framework::Axum,
+        };
+        answer = act(scenario, framework, audit, roots, &sink, &report).await;
         audit.flush(PATIENCE).await;
     }
     let events = sink.records().iter().map(event).collect();
     let failed = audit.as_ref().map(|audit| audit.stats().failures.values().sum()).unwrap_or_default();
     let after = Snapshot::take(Db::Plain(&bare)).await;
+    let status = answer.as_ref().map(|answer| answer.status);
+    if let Some(answer) = answer {
+        answer.end().await;
+    }
     if let Some(audit) = audit {
         audit.shutdown(PATIENCE).await;
     }
@@ -163,11 +171,12 @@ pub async fn play(scenario: &Scenario, capture: Capture) -> Seen {
 
 async fn act(
     scenario: &Scenario,
+    framework: Framework,
     audit: &Audit,
     roots: (Root, Root),
     sink: &MemorySink,
     report: &Arc<Mutex<Report>>,
-) -> Option<u16> {
+) -> Option<Answer> {
     let interpreter = Interpreter::new(scenario.list("collections"), sink.clone(), report.clone());
     let interpreter = Arc::new(AsyncMutex::new(interpreter));
     let operations = |key: &str| {
@@ -206,9 +215,9 @@ async fn act(
             }
         }
     };
-    let status = Asked::of(scenario).send(audit, handler).await;
+    let answer = Asked::of(scenario).send(framework, audit, handler).await;
     if !scenario.list("post_ops_outside_request").is_empty() {
         audit.scope(operations("post_ops_outside_request")).await;
     }
-    Some(status.as_u16())
+    Some(answer)
 }

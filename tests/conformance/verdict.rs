@@ -9,7 +9,7 @@ use crate::{
     prediction::{self, Event, MOST_KEYS, Startup, is_off},
     scenario::Scenario,
     scene::{Capture, Seen, play},
-    web::Asked,
+    web::{Asked, Framework},
 };
 
 pub enum Verdict {
@@ -37,7 +37,7 @@ pub async fn of(scenario: &Scenario) -> Verdict {
     if payload(scenario).is_none() {
         return Verdict::NotApplicable("the formatter's values are of types that only Python has");
     }
-    let seen = play(scenario, Capture::Audited).await;
+    let seen = play(scenario, Capture::Audited(Framework::Axum)).await;
     let mut wrong = Vec::new();
     if let Some(unknown) = &seen.report.unknown {
         wrong.push(format!("not interpreted: {unknown}"));
@@ -74,6 +74,9 @@ pub async fn of(scenario: &Scenario) -> Verdict {
         if rules.is_empty() && wrong.is_empty() {
             wrong.push("the events differ from the file, and nothing tells in what".to_owned());
         }
+    }
+    if wrong.is_empty() && asked.is_some() {
+        check_other_framework(scenario, &seen, &mut wrong).await;
     }
     if wrong.is_empty() && hooks_see(scenario) {
         check_hooks(scenario, &seen, &mut wrong).await;
@@ -152,6 +155,15 @@ fn hooks_see(scenario: &Scenario) -> bool {
             || operation.get("fields").is_some_and(|fields| fields.to_string().contains("\"$F\""))
     });
     !scenario.has_operation(&statements) && !past_them && scenario.setup("enqueue").is_null()
+}
+
+/// A request means the same in both frameworks.
+async fn check_other_framework(scenario: &Scenario, axum: &Seen, wrong: &mut Vec<String>) {
+    let actix = play(scenario, Capture::Audited(Framework::Actix)).await;
+    if (&actix.events, actix.status) != (&axum.events, axum.status) {
+        wrong.push(format!("through axum: {:?} {:?}", axum.status, axum.events));
+        wrong.push(format!("through actix-web: {:?} {:?}", actix.status, actix.events));
+    }
 }
 
 async fn check_hooks(scenario: &Scenario, audited: &Seen, wrong: &mut Vec<String>) {

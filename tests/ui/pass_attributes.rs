@@ -10,7 +10,7 @@ pub mod invoice {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
     #[sea_orm(table_name = "invoice")]
     #[audit(primary, columns = "allow", hash(payer), plain(total))]
-    #[audit(soft_delete = "deleted_at", on_failure = "best_effort")]
+    #[audit(soft_delete = "deleted_at", on_failure = "best_effort", reason = "required")]
     pub struct Model {
         #[sea_orm(primary_key)]
         #[audit(hash)]

@@ -63,6 +63,8 @@ pub(crate) struct OnStruct {
     pub(crate) soft_delete: Option<LitStr>,
     pub(crate) own_hooks: Option<OwnHooks>,
     pub(crate) on_failure: Option<OnFailure>,
+    /// A change says why it was made.
+    pub(crate) reason_required: bool,
     pub(crate) bulk: Option<Bulk>,
     /// `at` is the field as the list names it.
     pub(crate) columns: Vec<Said<ColumnWord>>,
@@ -112,7 +114,7 @@ const ON_FIELD: [(&str, &str); 7] = [
     ("link", "link"),
 ];
 
-const ON_STRUCT: [(&str, &str); 15] = [
+const ON_STRUCT: [(&str, &str); 16] = [
     ("name", "name = \"..\""),
     ("junction", "junction"),
     ("primary", "primary"),
@@ -120,6 +122,7 @@ const ON_STRUCT: [(&str, &str); 15] = [
     ("soft_delete", "soft_delete = \"..\""),
     ("own_hooks", "own_hooks"),
     ("on_failure", "on_failure = \"..\""),
+    ("reason", "reason = \"required\""),
     ("bulk", "bulk = \"..\""),
     ("mask", "mask(..)"),
     ("hash", "hash(..)"),
@@ -147,9 +150,8 @@ fn field_word(word: &Word) -> Result<FieldWord> {
     match name.as_str() {
         "name" => Ok(FieldWord::Column(ColumnWord::Name(word.label("\"title\"")?))),
         "link" => word.bare().map(|()| FieldWord::Link),
-        "junction" | "primary" | "columns" | "soft_delete" | "own_hooks" | "on_failure" | "bulk" => {
-            Err(word.wrong(format_args!("`{name}` is about the entity; put it on the struct")))
-        }
+        "junction" | "primary" | "columns" | "soft_delete" | "own_hooks" | "on_failure" | "reason"
+        | "bulk" => Err(word.wrong(format_args!("`{name}` is about the entity; put it on the struct"))),
         "rename" => Err(word.wrong("`rename` is for the struct; on a field write `name = \"..\"`")),
         _ => match ColumnWord::bare(&name) {
             Some(column) => word.bare().map(|()| FieldWord::Column(column)),
@@ -185,6 +187,8 @@ pub(crate) fn on_struct(words: &[Word], errors: &mut Errors) -> OnStruct {
             "own_hooks" => said.own_hooks = Some(own_hooks(word, errors)),
             "on_failure" if said.on_failure.is_some() => errors.push(twice(&word.ident)),
             "on_failure" => said.on_failure = errors.note(on_failure(word)),
+            "reason" if said.reason_required => errors.push(twice(&word.ident)),
+            "reason" => said.reason_required = errors.note(word.choice(&["required"])).is_some(),
             "bulk" if said.bulk.is_some() => errors.push(twice(&word.ident)),
             "bulk" => said.bulk = errors.note(bulk(word)),
             "rename" => {

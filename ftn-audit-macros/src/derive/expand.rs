@@ -45,6 +45,7 @@ fn auditable(checked: &Checked<'_>) -> TokenStream {
         }
         None => quote!(::core::option::Option::None),
     };
+    let reason_required = checked.reason_required;
     let bulk = match checked.bulk {
         None | Some(Bulk::Rows) => quote!(Rows),
         Some(Bulk::Summary) => quote!(Summary),
@@ -65,6 +66,7 @@ fn auditable(checked: &Checked<'_>) -> TokenStream {
                         allow: #allow,
                         soft_delete: #soft_delete,
                         on_failure: #on_failure,
+                        reason_required: #reason_required,
                         bulk: ::ftn_audit_sea::private::Bulk::#bulk,
                         columns: ::std::vec![#(#columns),*],
                         file: #file,

@@ -173,7 +173,7 @@ async fn read_back<C: ConnectionTrait>(
             let rows = table.by_keys(capture.connection, &keys, Lock::Written).await;
             rows.map(|rows| (rows.len() == keys.len()).then_some(rows))
         }
-        None if plan.cells.is_some() => said(capture, plan, table, statement).await,
+        None if !plan.generates_keys => said(capture, plan, table, statement).await,
         None => latest(capture, plan, table, reply).await,
     };
     rows.inspect_err(|error| capture.scope.statement_failed(error)).ok().flatten()
@@ -186,7 +186,8 @@ async fn said<C: ConnectionTrait>(
     table: &Table,
     statement: &Statement,
 ) -> Result<Option<Vec<Row>>, DbErr> {
-    let Some(lookups) = upsert::by_key(plan, table, statement) else { return Ok(None) };
+    let lookups = plan.cells.as_ref().and_then(|_| upsert::by_key(plan, table, statement));
+    let Some(lookups) = lookups else { return Ok(None) };
     let mut rows = Vec::new();
     for lookup in lookups {
         rows.extend(table.decode_all(&lookup.ask(capture.connection, table, Lock::Written).await?)?);

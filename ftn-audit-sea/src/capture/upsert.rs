@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 
-use ftn_audit::{EventType, LinkAction, change::Marks};
+use ftn_audit::{AuditRecord, EventType, LinkAction, change::Marks};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
 
 use super::{
     Capture,
-    fragment::Saying,
+    cascade::{self, Cause},
+    fragment::{Fragment, Saying},
     insert::OPERATION,
     plan::{Conflict, InsertPlan, Returning},
     read::{Lock, Table},
@@ -51,6 +52,11 @@ pub(super) async fn run<C: ConnectionTrait>(
             return unparsed::one(capture, entity, OPERATION, &plan.fingerprint, returning, request).await;
         }
     };
+    let replaced: Vec<&Row> = before.iter().collect();
+    let followed = match plan.replaces {
+        true => cascade::before(capture, request.call, table, &replaced, Cause::Delete).await?,
+        false => Vec::new(),
+    };
     let before: Vec<_> = before.into_iter().map(|row| (entity.key_of(&row), row)).collect();
     let reply = request.send(*connection).await;
     if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning)) {
@@ -61,9 +67,11 @@ pub(super) async fn run<C: ConnectionTrait>(
     let entries = match after {
         Ok(after) => {
             let links = links(capture, table, &before, &after).await;
+            let gone: Vec<Option<Row>> = before.iter().map(|_| None).collect();
+            let followed = cascade::after(capture, followed, &gone).await;
             match links {
                 Some(links) => links,
-                None => differences(capture.site, plan, table, before, after, &reply),
+                None => differences(site, plan, table, (before, after, followed), &reply),
             }
         }
         Err(error) => {
@@ -118,6 +126,7 @@ fn by_unique(
             })
         })
     };
+    let given = statement.values.as_ref().map_or(&[][..], |values| &values.0);
     let mut lookups = Vec::new();
     for rows in plan.cells.as_ref()?.chunks(LOOKED_UP) {
         let mut say = Saying::new(table.backend, statement);
@@ -128,7 +137,14 @@ fn by_unique(
             for row in rows {
                 let cells = positions.iter().map(|position| row.get(*position).map(Option::as_ref));
                 let cells = cells.collect::<Option<Vec<_>>>()?;
-                if cells.iter().any(Option::is_none) {
+                // DEFAULT and NULL are no other row's.
+                let null = |cell: &Option<&Fragment>| {
+                    cell.is_none_or(|cell| {
+                        let parameter = cell.parameter().and_then(|parameter| given.get(parameter));
+                        parameter.is_some_and(|value| *value == value.as_null())
+                    })
+                };
+                if cells.iter().any(null) {
                     continue;
                 }
                 say.text(if any { " OR (" } else { " WHERE (" });
@@ -252,8 +268,7 @@ fn differences(
     site: &Site,
     plan: &InsertPlan,
     table: &Table,
-    before: Vec<(Vec<Value>, Row)>,
-    mut after: HashMap<String, After>,
+    (before, mut after, followed): (Vec<(Vec<Value>, Row)>, HashMap<String, After>, Vec<cascade::Group>),
     reply: &Reply,
 ) -> Vec<Entry> {
     let known = before.len();
@@ -262,20 +277,24 @@ fn differences(
         columns_left_out: table.left_out(),
         ..Marks::default()
     };
-    let mut entries = Vec::new();
+    let mut records = Vec::with_capacity(known);
     for (key, old) in before {
         let (event, new) = match after.remove(&plain_text(&key)) {
             Some(after) => (EventType::Update, Some(after.row)),
             None => (EventType::Deletion, None),
         };
         let change = RowChange { event, old: Some(old), new, marks: marks(false) };
-        entries.extend(site.row_entry(table.entity, OPERATION, change));
+        records.push(site.row_record(table.entity, OPERATION, change));
     }
+    let causes: Vec<_> = records.iter().map(|record| record.as_ref().map(AuditRecord::id)).collect();
+    let mut entries = cascade::tell(site, followed, &causes);
+    entries.extend(records.into_iter().flatten().map(Entry::of));
     // MySQL counts a row that it made once, and one that it changed twice.
     let counted = matches!(reply, Reply::Executed(result) if result.rows_affected() == after.len() as u64);
     let mysql_is_sure = table.backend == DbBackend::MySql && known == 0 && counted;
     let mut new: Vec<_> = after.into_iter().collect();
     new.sort_by(|left, right| left.0.cmp(&right.0));
+    let told = (known + new.len()) as u64;
     for (_, After { row, created }) in new {
         let sure = match created {
             Some(created) => created,
@@ -286,6 +305,11 @@ fn differences(
             if sure || plan.conflict == Conflict::Nothing { EventType::Creation } else { EventType::Upsert };
         let change = RowChange { event, old: None, new: Some(row), marks: marks(!sure) };
         entries.extend(site.row_entry(table.entity, OPERATION, change));
+    }
+    let count = reply.count(plan.returning != Returning::Nothing).unwrap_or(told);
+    if table.backend != DbBackend::MySql && count > told {
+        let marks = Marks { rows_untold: count - told, ..Marks::default() };
+        entries.extend(site.unparsed_entry(table.entity, OPERATION, &plan.fingerprint, marks));
     }
     entries
 }

@@ -318,6 +318,10 @@ where
 }
 
 impl Plain {
+    async fn resolve_actor(&self) {
+        self.site.audit.resolve_actor(self.site.context.as_ref()).await;
+    }
+
     async fn row_change<C: ConnectionTrait>(
         &self,
         db: &C,
@@ -327,6 +331,7 @@ impl Plain {
         new: Option<Row>,
         operation: &'static str,
     ) -> Result<(), DbErr> {
+        self.resolve_actor().await;
         let marks = self.marks(event != EventType::Creation, old.is_some());
         let change = RowChange { event, old, new, marks };
         let record = self.site.row_record(entity, operation, change);
@@ -342,6 +347,7 @@ impl Plain {
         new: &Row,
     ) -> Result<(), DbErr> {
         let Some(old) = old.filter(|_| entity.model().junction) else { return Ok(()) };
+        self.resolve_actor().await;
         let marks = self.marks(true, true);
         for entry in self.site.moved_links(db, entity, (old, new), "UPDATE", &marks).await {
             self.hand_over(db, entry.into_record(&self.site.audit)).await?;
@@ -360,6 +366,7 @@ impl Plain {
             LinkAction::Add => "INSERT",
             LinkAction::Remove => "DELETE",
         };
+        self.resolve_actor().await;
         let marks = self.marks(false, true);
         let entries = self.site.link_entries(db, junction, &[row], action, operation, &marks).await;
         for entry in entries {

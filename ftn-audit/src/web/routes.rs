@@ -2,9 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use http::Method;
-
-use crate::RawRoute;
+use crate::{RawRoute, RouteError};
 
 /// A route in both spellings.
 #[derive(Clone)]
@@ -15,45 +13,35 @@ pub(super) struct Route {
     pub(super) raw: Arc<str>,
 }
 
-/// One route a method: axum makes a service of its own for every route of a router, so this is all there is to
-/// remember, and it cannot grow.
+/// How a framework's template is read.
+pub(super) type Spelling = fn(&str, &str) -> Result<RawRoute, RouteError>;
+
+/// The routes of one template, one a method: axum makes a service of its own for every template, so this is all there
+/// is to remember, and it cannot grow.
 #[derive(Default)]
-pub(super) struct Routes([OnceLock<Route>; 9]);
+pub(super) struct Routes([OnceLock<Route>; METHODS.len()]);
+
+const METHODS: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT"];
 
 impl Routes {
-    pub(super) fn find(&self, method: &Method, template: &str) -> Route {
-        let known = match slot(method) {
-            Some(slot) => self.0[slot].get_or_init(|| Route::new(method, template)),
-            None => return Route::new(method, template),
+    pub(super) fn find(&self, method: &str, template: &str, spelling: Spelling) -> Route {
+        let known = match METHODS.iter().position(|known| *known == method) {
+            Some(slot) => self.0[slot].get_or_init(|| Route::new(method, template, spelling)),
+            None => return Route::new(method, template, spelling),
         };
-        if &*known.template == template { known.clone() } else { Route::new(method, template) }
+        if &*known.template == template { known.clone() } else { Route::new(method, template, spelling) }
     }
 }
 
 impl Route {
-    fn new(method: &Method, template: &str) -> Self {
-        let raw = RawRoute::from_axum(method.as_str(), template).map_or_else(
+    fn new(method: &str, template: &str, spelling: Spelling) -> Self {
+        let raw = spelling(method, template).map_or_else(
             // No formatter can be meant, but the record still says where it came from.
             |_| format!("{method}|{template}").into(),
             |route| route.as_str().into(),
         );
         Self { template: template.into(), raw }
     }
-}
-
-fn slot(method: &Method) -> Option<usize> {
-    let methods = [
-        Method::GET,
-        Method::POST,
-        Method::PUT,
-        Method::PATCH,
-        Method::DELETE,
-        Method::HEAD,
-        Method::OPTIONS,
-        Method::TRACE,
-        Method::CONNECT,
-    ];
-    methods.iter().position(|known| known == method)
 }
 
 #[cfg(test)]
@@ -63,9 +51,8 @@ mod tests {
     #[test]
     fn routes_are_told_apart_however_many_one_service_has() {
         let routes = Routes::default();
-        let found = |method: &str, template: &str| {
-            routes.find(&Method::from_bytes(method.as_bytes()).unwrap(), template).raw.to_string()
-        };
+        let found =
+            |method: &str, template: &str| routes.find(method, template, RawRoute::from_axum).raw.to_string();
         for _ in 0..2 {
             assert_eq!(found("PATCH", "/items/{id}"), "PATCH|/items/:id");
             assert_eq!(found("PUT", "/items/{id}"), "PUT|/items/:id");

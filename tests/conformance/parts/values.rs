@@ -7,6 +7,7 @@ use crate::{
     scenario::Scenario,
     scene::{Capture, play},
     verdict::Verdict,
+    web::Framework,
 };
 
 pub async fn judge(scenario: &Scenario) -> Verdict {
@@ -31,7 +32,7 @@ pub async fn judge(scenario: &Scenario) -> Verdict {
         },
         "events": [],
     }));
-    let seen = play(&made, Capture::Audited).await;
+    let seen = play(&made, Capture::Audited(Framework::Axum)).await;
     let [event] = seen.events.as_slice() else {
         return Verdict::Wrong(vec![format!("one event, not {:?}", seen.events)]);
     };

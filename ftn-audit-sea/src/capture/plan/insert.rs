@@ -22,6 +22,8 @@ pub(crate) struct InsertPlan {
     /// Whether no row says its key.
     pub(crate) generates_keys: bool,
     pub(crate) conflict: Conflict,
+    /// Whether a row that is there already is deleted first, with all that hangs on it.
+    pub(crate) replaces: bool,
     /// The columns of VALUES, by their positions in the entity.
     pub(crate) columns: Vec<Option<usize>>,
     /// What VALUES says, where rows have to be found by it.
@@ -127,6 +129,7 @@ impl InsertPlan {
             rows: None,
             generates_keys: false,
             conflict,
+            replaces: insert.replace_into || insert.or == Some(SqliteOnConflict::Replace),
             columns: Vec::new(),
             cells: None,
             extensible,

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use axum::{body::Body, extract::Request};
 
-use crate::{items, layer};
+use ftn_audit::web::AuditLayer;
+
+use crate::{recording, tower::items};
 
 /// Keeps what is logged on this thread.
 #[derive(Clone, Default)]
@@ -44,7 +46,7 @@ async fn missing_peer_is_said_once_and_no_header_is_logged() {
     // believes it for good: that may be another test's thread.
     let _second = tracing::Dispatch::new(Log::default());
     let _guard = tracing::subscriber::set_default(log.clone());
-    let app = items().layer(layer());
+    let app = items().layer(AuditLayer::new(&recording().0));
     for _ in 0..3 {
         let request = Request::builder()
             .uri("/items/1")

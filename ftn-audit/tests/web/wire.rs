@@ -2,22 +2,12 @@
 
 use std::net::SocketAddr;
 
-use axum::Router;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
 };
 
-pub async fn serve(app: Router) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
-    });
-    address
-}
-
-/// Sends bytes as they are, so that headers can be as bad as on the wire; gives head and body.
+/// Sends bytes as they are; gives head and body.
 pub async fn send(address: SocketAddr, request: impl AsRef<[u8]>) -> (String, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_ref()).await.unwrap();

@@ -1,14 +1,29 @@
 //! Who and where: the context in which changes happen.
 
+mod actor_slot;
+mod builder;
+mod carry;
+mod payload;
+mod trace;
+
 use std::{
     fmt,
     net::IpAddr,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use thiserror::Error;
 
-use crate::{Actor, AttributeValue, Attributes, RawRoute, attribute_names as names};
+use self::actor_slot::ActorSlot;
+#[cfg(any(feature = "axum", feature = "actix", test))]
+pub(crate) use self::builder::MAX_TEXT_BYTES;
+pub(crate) use self::{actor_slot::NoAnswer, builder::bounded, trace::Trace};
+pub use self::{
+    builder::AuditContextBuilder,
+    carry::{audit_carry, audit_spawn, audit_spawn_blocking},
+};
+use crate::{Actor, AttributeValue, Attributes, Audit, attribute_names as names};
 
 tokio::task_local! {
     static CURRENT: AuditContext;
@@ -16,9 +31,14 @@ tokio::task_local! {
 
 /// Who makes changes, through which route, in which request and trace, and why.
 ///
-/// Immutable but for the actor, which may be set once, later ([`set_actor`](Self::set_actor)); cheap to clone, and
-/// clones share that actor. A context is current for the futures that run in its [`scope`](Self::scope); the one
-/// around is current again when that ends.
+/// Immutable but for the actor, which may come later, once ([`set_actor`](Self::set_actor),
+/// [`late_actor`](AuditContextBuilder::late_actor)); cheap to clone, and clones share that actor. A context is current
+/// for the futures that run in its [`scope`](Self::scope); the one around is current again when that ends.
+///
+/// It can be serialised, as a part of a job's payload: texts are bounded, a number says the format, and fields that
+/// a reader does not know are skipped. A reader refuses a format that is newer than its own, so that the job is tried
+/// again where it is understood, rather than done in nobody's name. What is not carried is a late actor that was
+/// not asked yet: [`Audit::resolve_actor`](crate::Audit::resolve_actor) asks it.
 ///
 /// ```
 /// use ftn_audit::{Actor, AuditContext};
@@ -43,7 +63,9 @@ pub struct AuditContext(Arc<Inner>);
 
 struct Inner {
     facts: Facts,
-    actor: OnceLock<Arc<Actor>>,
+    actor: Arc<ActorSlot>,
+    /// Of the layer that made the context: what it is carried into starts without any task-local.
+    handle: Option<Audit>,
     attributes: OnceLock<Arc<Attributes>>,
 }
 
@@ -66,14 +88,6 @@ struct Facts {
     attributes: Attributes,
 }
 
-/// Position in a W3C trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Trace {
-    pub(crate) trace_id: [u8; 16],
-    pub(crate) span_id: [u8; 8],
-    pub(crate) flags: u8,
-}
-
 /// Why an actor could not be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -91,7 +105,53 @@ pub enum ContextError {
 impl AuditContext {
     /// Starts a context.
     pub fn builder() -> AuditContextBuilder {
-        AuditContextBuilder { facts: Facts::default(), actor: None }
+        AuditContextBuilder::default()
+    }
+
+    /// A builder that starts from what this context says, for what a handler learns on its way, such as the reason
+    /// in a request's body. The actor is taken over where it is known, or can be asked for; one that is set
+    /// later is set in one of the two alone.
+    ///
+    /// ```
+    /// use ftn_audit::{Actor, AuditContext};
+    ///
+    /// let request = AuditContext::builder().tenant("acme").actor(Actor::user("42")).build();
+    /// let justified = request.to_builder().reason("ticket 4711").build();
+    /// assert_eq!((justified.tenant(), justified.reason()), (Some("acme"), Some("ticket 4711")));
+    /// assert_eq!(justified.actor(), request.actor());
+    /// ```
+    pub fn to_builder(&self) -> AuditContextBuilder {
+        let mut builder = self.to_builder_of_the_same_request();
+        // Else a context that many requests are made from would take the first one's actor for that of all.
+        if !self.0.actor.is_provided() {
+            builder.actor = Arc::default();
+        }
+        builder
+    }
+
+    /// [`to_builder`](Self::to_builder) for more of the same request: an actor that is set in the one is set in the
+    /// other.
+    pub(crate) fn to_builder_of_the_same_request(&self) -> AuditContextBuilder {
+        let Inner { facts, actor, handle, .. } = &*self.0;
+        AuditContextBuilder { facts: facts.clone(), actor: actor.clone(), handle: handle.clone() }
+    }
+
+    /// The same, done by another on behalf of who did it so far: a worker that goes on with what a user began. Who
+    /// acts on somebody's behalf already goes on doing so.
+    ///
+    /// ```
+    /// use ftn_audit::{Actor, AuditContext};
+    ///
+    /// let request = AuditContext::builder().actor(Actor::user("42")).build();
+    /// let job = request.delegated_to(Actor::service("mailer"));
+    /// assert_eq!(job.actor(), Some(&Actor::service("mailer")));
+    /// assert_eq!(job.on_behalf_of(), Some(&Actor::user("42")));
+    /// ```
+    #[must_use]
+    pub fn delegated_to(&self, actor: Actor) -> Self {
+        let mut builder = self.to_builder();
+        builder.facts.on_behalf_of = builder.facts.on_behalf_of.or_else(|| self.actor().cloned());
+        builder.actor(actor).build()
     }
 
     /// The context of the running task, if there is one.
@@ -106,15 +166,9 @@ impl AuditContext {
     }
 
     /// [`scope`](Self::scope) with a type that can be named.
-    #[cfg(feature = "axum")]
+    #[cfg(any(feature = "axum", feature = "actix"))]
     pub(crate) fn task_scope<F: Future>(&self, future: F) -> tokio::task::futures::TaskLocalFuture<Self, F> {
         CURRENT.scope(self.clone(), future)
-    }
-
-    /// A builder that starts from what this context says.
-    #[cfg(feature = "axum")]
-    pub(crate) fn to_builder(&self) -> AuditContextBuilder {
-        AuditContextBuilder { facts: self.0.facts.clone(), actor: self.actor().cloned() }
     }
 
     /// Runs a closure with this context current: for `spawn_blocking` and other synchronous code.
@@ -122,16 +176,27 @@ impl AuditContext {
         CURRENT.sync_scope(self.clone(), closure)
     }
 
-    /// Gives a future this context wherever it runs, as for `tokio::spawn(context.carry(work))`.
+    /// Gives a future this context wherever it runs, as for `tokio::spawn(context.carry(work))`, and with it the handle
+    /// that is current here, else the one of the layer that made the context.
     pub fn carry<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        self.scope(future)
+        let handle = self.handle_to_carry();
+        let future = self.scope(future);
+        async move {
+            match handle {
+                Some(handle) => handle.scope(future).await,
+                None => future.await,
+            }
+        }
+    }
+
+    fn handle_to_carry(&self) -> Option<Audit> {
+        Audit::of_task().or_else(|| self.0.handle.clone())
     }
 
     /// Runs a future as another actor, all else unchanged: sudo, re-authentication, or a job's sub-step.
     pub async fn act_as<F: Future>(actor: Actor, future: F) -> F::Output {
-        let facts = Self::current().map(|context| context.0.facts.clone()).unwrap_or_default();
-        let context = AuditContextBuilder { facts, actor: Some(actor) }.build();
-        context.scope(future).await
+        let builder = Self::current().map_or_else(Self::builder, |context| context.to_builder());
+        builder.actor(actor).build().scope(future).await
     }
 
     /// Says who it is, once authentication knows. Applies to what is recorded from then on, in this context and
@@ -142,12 +207,28 @@ impl AuditContext {
     /// [`ContextError::NoContext`] outside a context, [`ContextError::ActorAlreadySet`] when somebody said it before.
     pub fn set_actor(actor: Actor) -> Result<(), ContextError> {
         let context = Self::current().ok_or(ContextError::NoContext)?;
-        context.0.actor.set(Arc::new(actor)).map_err(|_| ContextError::ActorAlreadySet)
+        if context.0.actor.set(actor) { Ok(()) } else { Err(ContextError::ActorAlreadySet) }
     }
 
     /// The actor, as far as known by now.
     pub fn actor(&self) -> Option<&Actor> {
-        self.0.actor.get().map(AsRef::as_ref)
+        self.0.actor.actor().map(AsRef::as_ref)
+    }
+
+    /// Whether an actor is known, or can be asked for.
+    #[cfg(any(feature = "axum", feature = "actix"))]
+    pub(crate) fn provides_actor(&self) -> bool {
+        self.0.actor.is_provided()
+    }
+
+    /// Whether there is a late actor that [`ask_actor`](Self::ask_actor) would ask.
+    pub(crate) fn awaits_actor(&self) -> bool {
+        self.0.actor.is_open()
+    }
+
+    /// Asks the late actor, if nobody did.
+    pub(crate) async fn ask_actor(&self, patience: Duration) -> Result<(), NoAnswer> {
+        self.0.actor.ask(patience).await
     }
 
     /// For capture: the context as it is now. An actor that is set later is not its actor.
@@ -156,8 +237,13 @@ impl AuditContext {
         if self.actor().is_some() {
             return self.clone();
         }
-        let Inner { facts, attributes, .. } = &*self.0;
-        Self(Arc::new(Inner { facts: facts.clone(), actor: OnceLock::new(), attributes: attributes.clone() }))
+        let Inner { facts, handle, attributes, .. } = &*self.0;
+        Self(Arc::new(Inner {
+            facts: facts.clone(),
+            actor: Arc::default(),
+            handle: handle.clone(),
+            attributes: attributes.clone(),
+        }))
     }
 
     /// For capture: whether two contexts, as of now, say the same.
@@ -166,7 +252,7 @@ impl AuditContext {
     }
 
     pub(crate) fn shared_actor(&self) -> Option<Arc<Actor>> {
-        self.0.actor.get().cloned()
+        self.0.actor.actor().cloned()
     }
 
     /// For whom the actor acts.
@@ -299,141 +385,6 @@ impl Facts {
             }
         }
         all
-    }
-}
-
-/// Builds an [`AuditContext`]; texts longer than 1,024 bytes and attributes beyond the 32nd are cut, as a context
-/// is often filled from a request's headers.
-#[must_use]
-pub struct AuditContextBuilder {
-    facts: Facts,
-    actor: Option<Actor>,
-}
-
-pub(crate) const MAX_TEXT_BYTES: usize = 1024;
-const MAX_ATTRIBUTES: usize = 32;
-
-fn bounded(text: impl Into<String>) -> String {
-    let mut text = text.into();
-    if text.len() > MAX_TEXT_BYTES {
-        let end = (0..=MAX_TEXT_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-        text.truncate(end);
-    }
-    text
-}
-
-macro_rules! text_setters {
-    ($($(#[$doc:meta])* $field:ident),* $(,)?) => {$(
-        $(#[$doc])*
-        pub fn $field(mut self, value: impl Into<String>) -> Self {
-            self.facts.$field = Some(bounded(value));
-            self
-        }
-    )*};
-}
-
-impl AuditContextBuilder {
-    /// Who it is. Leave it out where authentication runs later, and call [`AuditContext::set_actor`] there.
-    pub fn actor(mut self, actor: Actor) -> Self {
-        self.actor = Some(actor);
-        self
-    }
-
-    /// For whom the actor acts.
-    pub fn on_behalf_of(mut self, actor: Actor) -> Self {
-        self.facts.on_behalf_of = Some(actor);
-        self
-    }
-
-    /// The canonical route; `PATCH /items/{id}` is understood as `PATCH|/items/:id`. What cannot be understood is
-    /// kept as it is and matches no formatter.
-    pub fn raw_route(mut self, route: impl AsRef<str>) -> Self {
-        let route = route.as_ref();
-        self.facts.raw_route = Some(
-            RawRoute::parse(route).map_or_else(|_| bounded(route).into(), |route| route.as_str().into()),
-        );
-        self
-    }
-
-    /// The route template as the web framework spells it.
-    pub fn http_route(mut self, template: impl Into<String>) -> Self {
-        self.facts.http_route = Some(bounded(template).into());
-        self
-    }
-
-    /// Both spellings of a route, as they are: they come from the router, not from a request.
-    #[cfg(feature = "axum")]
-    pub(crate) fn known_route(mut self, template: Arc<str>, raw: Arc<str>) -> Self {
-        self.facts.http_route = Some(template);
-        self.facts.raw_route = Some(raw);
-        self
-    }
-
-    /// The client's address.
-    pub fn client_address(mut self, address: IpAddr) -> Self {
-        self.facts.client_address = Some(address);
-        self
-    }
-
-    /// The request's position in a W3C trace.
-    pub fn trace(mut self, trace_id: [u8; 16], span_id: [u8; 8], flags: u8) -> Self {
-        self.facts.trace = Some(Trace { trace_id, span_id, flags });
-        self
-    }
-
-    /// An attribute of the application, on every record of this context.
-    pub fn attribute(mut self, key: impl Into<String>, value: impl Into<AttributeValue>) -> Self {
-        if self.facts.attributes.len() < MAX_ATTRIBUTES {
-            let value = match value.into() {
-                AttributeValue::Text(text) if text.len() > MAX_TEXT_BYTES => bounded(text).into(),
-                value => value,
-            };
-            self.facts.attributes.set(bounded(key), value);
-        }
-        self
-    }
-
-    text_setters! {
-        /// The tenant.
-        tenant,
-        /// The session's id.
-        session_id,
-        /// The request's method.
-        http_method,
-        /// The request's path, without the query.
-        path,
-        /// The client's user agent.
-        user_agent,
-        /// The user interface that sent the request.
-        ui_app,
-        /// The flow in the user interface that led to the request.
-        ui_flow,
-        /// The request's id.
-        request_id,
-        /// Why it is done.
-        reason,
-    }
-
-    /// The context.
-    pub fn build(self) -> AuditContext {
-        let actor = self.actor.map_or_else(OnceLock::new, |actor| OnceLock::from(Arc::new(actor)));
-        AuditContext(Arc::new(Inner { facts: self.facts, actor, attributes: OnceLock::new() }))
-    }
-}
-
-/// `tokio::spawn` with the current context, if there is one.
-///
-/// # Panics
-///
-/// Outside a Tokio runtime, as `tokio::spawn` does.
-pub fn audit_spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    match AuditContext::current() {
-        Some(context) => tokio::spawn(context.carry(future)),
-        None => tokio::spawn(future),
     }
 }
 

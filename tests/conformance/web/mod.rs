@@ -1,17 +1,15 @@
-//! The request of a scenario, through a router and the audit layer.
+//! The request of a scenario, over a socket and through the audit layer of either framework.
 
-use std::{net::SocketAddr, sync::Arc};
+mod actix;
+mod axum;
+mod wire;
 
-use axum::{
-    Router,
-    body::Body,
-    extract::{ConnectInfo, Request},
-    http::StatusCode,
-    routing::any,
-};
+use std::{io, net::SocketAddr, pin::Pin, sync::Arc, thread};
+
+use actix_web::dev::ServerHandle;
 use ftn_audit_sea::{RawRoute, prelude::*};
 use serde_json::Value as Json;
-use tower::ServiceExt;
+use tokio::task::JoinHandle;
 
 use crate::scenario::Scenario;
 
@@ -67,6 +65,40 @@ pub fn fields(actor: Option<&Actor>) -> [Option<String>; 4] {
     [field(Actor::id), field(Actor::email_address), field(Actor::given_name), field(Actor::family_name)]
 }
 
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Framework {
+    Axum,
+    Actix,
+}
+
+type Handler = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+
+/// An answer, and the server that gave it.
+pub struct Answer {
+    pub status: u16,
+    server: Server,
+}
+
+enum Server {
+    Axum(JoinHandle<io::Result<()>>),
+    Actix(ServerHandle, thread::JoinHandle<io::Result<()>>),
+}
+
+impl Answer {
+    /// Ends the server. What the handler left to its runtime ends with it, such as a connection on the way back to its
+    /// pool.
+    pub async fn end(self) {
+        match self.server {
+            Server::Axum(task) => task.abort(),
+            Server::Actix(handle, runtime) => {
+                handle.stop(false).await;
+                let ended = tokio::task::spawn_blocking(|| runtime.join()).await.expect("a thread");
+                ended.expect("no panic").expect("the server ran");
+            }
+        }
+    }
+}
+
 /// The request of a scenario.
 pub struct Asked {
     pub method: String,
@@ -119,26 +151,20 @@ impl Asked {
     }
 
     /// Sends it; the handler's result is whether it succeeded.
-    pub async fn send<F>(&self, audit: &Audit, handler: impl Fn() -> F + Send + Sync + 'static) -> StatusCode
+    pub async fn send<F>(
+        &self,
+        framework: Framework,
+        audit: &Audit,
+        handler: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Answer
     where
         F: Future<Output = bool> + Send + 'static,
     {
-        let handler = Arc::new(handler);
-        let handler = move || {
-            let handler = handler.clone();
-            async move { if handler().await { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR } }
-        };
-        let app = Router::new().route(&self.template, any(handler)).layer(AuditLayer::new(audit));
-        let mut request = Request::builder().method(self.method.as_str()).uri(&self.uri);
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
+        let handler: Handler = Arc::new(move || Box::pin(handler()));
+        match framework {
+            Framework::Axum => axum::answer(self, audit, handler).await,
+            Framework::Actix => actix::answer(self, audit, handler).await,
         }
-        let mut request = request.body(Body::empty()).expect("a request");
-        request.extensions_mut().insert(ConnectInfo(self.peer));
-        if let Some(actor) = &self.login {
-            request.extensions_mut().insert(actor.clone());
-        }
-        app.oneshot(request).await.expect("a router never fails").status()
     }
 }
 

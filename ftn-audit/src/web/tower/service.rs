@@ -6,13 +6,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tokio::task::futures::TaskLocalFuture;
 use tower_service::Service;
 
-use super::{AuditBody, AuditLayer, headers, routes::Routes};
-use crate::{Audit, AuditContext};
+use super::{AuditBody, AuditLayer};
+use crate::{Audit, AuditContext, web::routes::Routes};
 
 /// What [`AuditLayer`] makes of a service.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Shared { layer, routes } = &*self.shared;
-        let audit = layer.audit();
+        let audit = &layer.settings().audit;
         let context = layer.context(&request, routes);
         request.extensions_mut().insert(context.clone());
         // A service may do its work here already, and not in the future that it returns.
@@ -55,7 +55,7 @@ where
             inner: audit.task_scope(context.task_scope(inner)),
             audit: audit.clone(),
             context,
-            echo_request_id: layer.echoes_request_id(),
+            echo: layer.settings().echo_request_id.then(|| layer.settings().request_id.clone()),
         }
     }
 }
@@ -67,7 +67,7 @@ pin_project! {
         inner: TaskLocalFuture<Audit, TaskLocalFuture<AuditContext, F>>,
         audit: Audit,
         context: AuditContext,
-        echo_request_id: bool,
+        echo: Option<HeaderName>,
     }
 }
 
@@ -83,10 +83,10 @@ where
             Ok(response) => response,
             Err(error) => return Poll::Ready(Err(error)),
         };
-        if *this.echo_request_id
+        if let Some(name) = this.echo.take()
             && let Some(id) = this.context.request_id().and_then(|id| HeaderValue::from_str(id).ok())
         {
-            response.headers_mut().insert(headers::REQUEST_ID, id);
+            response.headers_mut().insert(name, id);
         }
         Poll::Ready(Ok(response.map(|body| AuditBody::new(body, this.audit.clone(), this.context.clone()))))
     }

@@ -1,0 +1,11 @@
+//! The middleware for actix-web.
+
+mod body;
+mod middleware;
+mod service;
+
+pub use self::{
+    body::ActixAuditBody,
+    middleware::AuditMiddleware,
+    service::{ActixResponseFuture, AuditMiddlewareService},
+};
