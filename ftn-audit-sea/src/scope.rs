@@ -59,15 +59,6 @@ struct State {
     outside: Vec<AuditRecord>,
 }
 
-impl State {
-    /// A frame was rolled back, and with it the rows that have its numbers.
-    fn take_numbers_back(&mut self, frame: &Frame) {
-        if let Some((_, given)) = &mut self.numbering {
-            *given = frame.numbered_below;
-        }
-    }
-}
-
 /// A statement on its way that capture does not look into; its failure, or a future that was dropped, leaves a doubt.
 pub(crate) struct Doubt<'a>(Option<&'a Scope>);
 
@@ -106,14 +97,10 @@ impl SettingSavepoint<'_> {
 impl Drop for SettingSavepoint<'_> {
     fn drop(&mut self) {
         let Some(scope) = self.0 else { return };
-        let mut state = scope.state();
-        if state.frames.len() > 1 {
-            if let Some(frame) = state.frames.pop() {
-                state.take_numbers_back(&frame);
-                scope.audit.discard(frame.entries.len() + frame.spilled);
-            }
+        if scope.is_nested() {
+            scope.roll_back();
         } else {
-            scope.end_by_itself(&mut state);
+            scope.end_by_itself(&mut scope.state());
         }
     }
 }
@@ -228,7 +215,10 @@ impl Scope {
             }
             return;
         }
-        state.take_numbers_back(&frame);
+        // The rows that have these numbers are rolled back, too.
+        if let Some((_, given)) = &mut state.numbering {
+            *given = frame.numbered_below;
+        }
         let mut discarded = frame.entries.len() + frame.spilled;
         if state.frames.is_empty() {
             discarded += std::mem::take(&mut state.stored) + std::mem::take(&mut state.outside).len();
