@@ -4,7 +4,7 @@
 use actix_web::{HttpMessage, dev::ServiceRequest};
 use http::HeaderName;
 
-/// What a [late actor](crate::web) is found by: a request's head, before the application sees it.
+/// A request's head, before the application sees it: what a late actor is found by.
 pub struct RequestHead<'a>(Head<'a>);
 
 #[derive(Clone, Copy)]
