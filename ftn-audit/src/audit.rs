@@ -50,6 +50,7 @@ struct Inner {
     sink: Arc<dyn Sink>,
     dispatcher: Dispatcher,
     outbox: Option<Outbox>,
+    queue_capacity: Option<u64>,
     metrics: Arc<Metrics>,
     switches: Switches,
     layout: Arc<Layout>,
@@ -105,12 +106,14 @@ impl Audit {
         sink.set_service(&service);
         let metrics = Arc::new(Metrics::default());
         let outbox = delivery.outbox_settings().cloned().map(Outbox::new);
+        let queue_capacity = delivery.queue_capacity();
         let dispatcher = Dispatcher::start(delivery, sink.clone(), fallback, metrics.clone());
         Self(Some(Arc::new(Inner {
             index,
             sink,
             dispatcher,
             outbox,
+            queue_capacity,
             metrics,
             switches,
             layout: Arc::new(layout),
@@ -368,6 +371,25 @@ impl Audit {
 }
 
 impl Audit {
+    pub(crate) fn refusing_for(&self) -> Option<Duration> {
+        self.0.as_ref()?.metrics.refusing_for()
+    }
+
+    /// The most records of the queue, where delivery is by one.
+    pub(crate) fn queue_capacity(&self) -> Option<u64> {
+        self.0.as_ref()?.queue_capacity
+    }
+
+    /// The counters, for those who must not keep delivery alive.
+    #[cfg(feature = "otel")]
+    pub(crate) fn weak_stats(&self) -> impl Fn() -> Stats + Send + Sync + 'static {
+        let metrics = self.0.as_ref().map(|inner| Arc::downgrade(&inner.metrics));
+        move || {
+            let metrics = metrics.as_ref().and_then(std::sync::Weak::upgrade);
+            metrics.map(|metrics| metrics.snapshot()).unwrap_or_default()
+        }
+    }
+
     pub(crate) fn layout(&self) -> Arc<Layout> {
         self.0.as_ref().map(|inner| inner.layout.clone()).unwrap_or_default()
     }

@@ -30,7 +30,10 @@ mod event_type;
 pub mod formatter;
 mod handle;
 mod hash;
+mod health;
 mod hidden;
+#[cfg(feature = "otel")]
+mod instruments;
 mod layout;
 pub mod metrics;
 pub mod model;
@@ -59,6 +62,7 @@ pub use self::{
     event::{EventBuilder, EventScope},
     event_type::EventType,
     formatter::{AuditFormatter, Formatted},
+    health::Health,
     hidden::HiddenValues,
     layout::{ActorField, Encoding, UnknownName},
     metrics::Stats,

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use crate::context::NoAnswer;
@@ -175,6 +175,11 @@ impl Counter {
     }
 }
 
+fn milliseconds() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -191,6 +196,8 @@ pub(crate) struct Metrics {
     outbox_waiting: Counter,
     outbox_parked: Counter,
     outbox_oldest_nanos: Counter,
+    /// When the sink began to refuse whatever it was asked, in milliseconds since 1970; 0 when it does not.
+    refusing_since: Counter,
     pub(crate) delivered: Counter,
     pub(crate) retried: Counter,
     pub(crate) fallback: Counter,
@@ -260,6 +267,23 @@ impl Metrics {
     pub(crate) fn count_export(&self, time: Duration) {
         self.exports.add(1);
         self.export_nanos.add(nanos(time));
+    }
+
+    /// What the sink made of an attempt: it took records or judged them, or refused.
+    pub(crate) fn sink_answered(&self, refused: bool) {
+        match (refused, self.refusing_since.get()) {
+            (false, 0) => {}
+            (false, _) => self.refusing_since.set(0),
+            (true, 0) => self.refusing_since.set(milliseconds()),
+            (true, _) => {}
+        }
+    }
+
+    pub(crate) fn refusing_for(&self) -> Option<Duration> {
+        match self.refusing_since.get() {
+            0 => None,
+            since => Some(Duration::from_millis(milliseconds().saturating_sub(since))),
+        }
     }
 
     pub(crate) fn observe_outbox(&self, waiting: u64, parked: u64, oldest: Duration) {

@@ -76,6 +76,7 @@ impl Courier {
             let begun = Instant::now();
             let answer = plan.attempt(sink, records, left).await;
             self.metrics.count_export(begun.elapsed());
+            self.metrics.sink_answered(matches!(answer, Answer::Refused(_)));
             let verdict = match answer {
                 Answer::Split => continue,
                 Answer::Settled(Fate::Delivered | Fate::Stored, _) => {

@@ -213,6 +213,13 @@ impl Delivery {
         }
     }
 
+    pub(crate) fn queue_capacity(&self) -> Option<u64> {
+        match &self.mode {
+            Mode::Queue(queue) => Some(queue.capacity as u64),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_noop(&self) -> bool {
         matches!(self.mode, Mode::Noop)
     }

@@ -92,6 +92,7 @@ async fn fly(ledger: Arc<Ledger>, sink: Arc<dyn Sink>, log: Arc<AttemptLog>, lau
             answer = plan.attempt(sink, &taken.records, ATTEMPT_LIMIT) => answer,
             _ = taken.landed.changed() => return,
         };
+        ledger.metrics.sink_answered(matches!(answer, Answer::Refused(_)));
         let fate = match answer {
             Answer::Split => continue,
             Answer::Settled(fate, why) => {

@@ -95,7 +95,9 @@ impl Worker {
                 answer = plan.attempt(sink, &taken.records, limit) => answer,
                 _ = taken.landed.changed() => return,
             };
-            if !matches!(answer, Answer::Refused(_)) {
+            let refused = matches!(answer, Answer::Refused(_));
+            self.ledger.metrics.sink_answered(refused);
+            if !refused {
                 if pace.failures > 0 {
                     self.log.recovered(sink, pace.failures);
                 }

@@ -5,6 +5,7 @@
 mod direct;
 mod ending;
 mod fallback;
+mod health;
 mod queue;
 mod retry;
 

@@ -1,0 +1,140 @@
+//! The databases that are measured, and the tables in them.
+
+use async_trait::async_trait;
+use ftn_audit_sea::{
+    prelude::*,
+    sink::{Outcome, Sink},
+};
+use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, Schema};
+
+/// An audited table of six columns, with a decimal and an unaudited twin.
+pub mod item {
+    use ftn_audit_sea::entity::*;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
+    #[sea_orm(table_name = "item")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        pub name: String,
+        pub price: i64,
+        pub stock: i32,
+        pub note: Option<String>,
+        pub active: bool,
+    }
+}
+
+pub mod plain {
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "plain")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        pub name: String,
+        pub price: i64,
+        pub stock: i32,
+        pub note: Option<String>,
+        pub active: bool,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub struct Database {
+    pub name: String,
+    pub bare: DatabaseConnection,
+    pub audited: AuditedConnection,
+    pub disabled: AuditedConnection,
+    pub noop: AuditedConnection,
+    /// With a queue, for hooks.
+    pub audit: Audit,
+    admin: Option<(String, String)>,
+}
+
+/// Takes everything, and keeps nothing.
+struct Null;
+
+#[async_trait]
+impl Sink for Null {
+    fn name(&self) -> &str {
+        "null"
+    }
+
+    async fn deliver(&self, _: &[AuditRecord]) -> Outcome {
+        Outcome::Delivered
+    }
+}
+
+pub async fn databases() -> Vec<Database> {
+    let mut databases = vec![Database::new("sqlite", None).await];
+    for (name, variable) in
+        [("postgres", "FTN_AUDIT_TEST_POSTGRES"), ("mariadb", "FTN_AUDIT_TEST_MARIADB")]
+    {
+        if let Ok(server) = std::env::var(variable) {
+            databases.push(Database::new(name, Some(server)).await);
+        }
+    }
+    databases
+}
+
+async fn connect(url: &str) -> DatabaseConnection {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(4).min_connections(2).sqlx_logging(false);
+    sea_orm::Database::connect(options).await.expect("the database answers")
+}
+
+impl Database {
+    async fn new(name: &str, server: Option<String>) -> Self {
+        let database = format!("ftn_audit_bench_{}", uuid::Uuid::new_v4().simple());
+        let (url, admin) = match server {
+            None => {
+                let path = std::env::temp_dir().join(format!("{database}.sqlite"));
+                (format!("sqlite://{}?mode=rwc", path.display()), None)
+            }
+            Some(admin) => {
+                let connection = connect(&admin).await;
+                let create = format!("CREATE DATABASE {database}");
+                connection.execute_unprepared(&create).await.expect("a database can be created");
+                let (server, _) = admin.rsplit_once('/').expect("the URL names a database");
+                (format!("{server}/{database}"), Some((admin, database)))
+            }
+        };
+        let bare = connect(&url).await;
+        if admin.is_none() {
+            bare.execute_unprepared("PRAGMA journal_mode = WAL").await.expect("SQLite has a journal");
+        }
+        let schema = Schema::new(bare.get_database_backend());
+        bare.execute(&schema.create_table_from_entity(item::Entity)).await.expect("a table");
+        bare.execute(&schema.create_table_from_entity(plain::Entity)).await.expect("a table");
+        let audit = Audit::builder()
+            .service_name("bench")
+            .sink(Null)
+            .delivery(Delivery::queue().capacity(1_000_000).capacity_bytes(1 << 30))
+            .environment(|_| None)
+            .build()
+            .expect("a sound handle");
+        let noop = Audit::builder().delivery(Delivery::noop()).environment(|_| None).build().expect("a handle");
+        Self {
+            name: name.to_owned(),
+            audited: audit.connect(bare.clone()).await.expect("the database answers"),
+            disabled: Audit::disabled().connect(bare.clone()).await.expect("the database answers"),
+            noop: noop.connect(bare.clone()).await.expect("the database answers"),
+            bare,
+            audit,
+            admin,
+        }
+    }
+
+    pub async fn drop(self) {
+        let Some((admin, database)) = self.admin else { return };
+        drop((self.audited, self.disabled, self.noop));
+        self.bare.close().await.expect("connections close");
+        let connection = connect(&admin).await;
+        connection.execute_unprepared(&format!("DROP DATABASE {database}")).await.expect("it can be dropped");
+    }
+}
