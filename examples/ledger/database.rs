@@ -9,9 +9,9 @@ use sea_orm::{
 };
 
 use crate::{
-    account::{account, note},
     arguments::{Arguments, Database},
     children::Children,
+    entities::{account, note},
     truth::line,
 };
 

@@ -10,10 +10,10 @@
 //!
 //! Exit codes: 0 nothing lost and nothing false, 1 the ledger does not balance, 2 it could not be drawn up.
 
-mod account;
 mod arguments;
 mod children;
 mod database;
+mod entities;
 mod mutants;
 mod receiver;
 mod relay;

@@ -10,9 +10,9 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    account::{account, note},
     arguments::Arguments,
     database::connect,
+    entities::{account, note},
     mutants::{LateOutbox, Mutant},
     truth::{line, write_down},
 };
