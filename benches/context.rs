@@ -23,6 +23,8 @@ use ftn_audit_sea::{prelude::*, web::IpNet};
 use tokio::runtime::Runtime;
 use tower::Service;
 
+type Headers = [(&'static str, &'static str)];
+
 const BOUND: Duration = Duration::from_nanos(1500);
 const PAIRS: usize = 301;
 const REQUESTS: usize = 1000;
@@ -83,7 +85,7 @@ fn main() -> ExitCode {
         Audit::builder().sink(MemorySink::new()).environment(|_| None).build().expect("a sound handle");
     let layer = || AuditLayer::new(&audit);
     let network: IpNet = "10.0.0.0/8".parse().expect("a network");
-    let cases: [(&str, AuditLayer, &[(&str, &str)]); 4] = [
+    let cases: [(&str, AuditLayer, &Headers); 4] = [
         ("an id has to be made", layer(), &[]),
         ("id, trace, user interface", layer(), &TRACED),
         ("behind trusted proxies", layer().trusted_proxies([network]), &FORWARDED),

@@ -72,9 +72,7 @@ impl Sink for Null {
 
 pub async fn databases() -> Vec<Database> {
     let mut databases = vec![Database::new("sqlite", None).await];
-    for (name, variable) in
-        [("postgres", "FTN_AUDIT_TEST_POSTGRES"), ("mariadb", "FTN_AUDIT_TEST_MARIADB")]
-    {
+    for (name, variable) in [("postgres", "FTN_AUDIT_TEST_POSTGRES"), ("mariadb", "FTN_AUDIT_TEST_MARIADB")] {
         if let Ok(server) = std::env::var(variable) {
             databases.push(Database::new(name, Some(server)).await);
         }
@@ -118,7 +116,8 @@ impl Database {
             .environment(|_| None)
             .build()
             .expect("a sound handle");
-        let noop = Audit::builder().delivery(Delivery::noop()).environment(|_| None).build().expect("a handle");
+        let noop =
+            Audit::builder().delivery(Delivery::noop()).environment(|_| None).build().expect("a handle");
         Self {
             name: name.to_owned(),
             audited: audit.connect(bare.clone()).await.expect("the database answers"),

@@ -67,7 +67,8 @@ async fn row(database: &Database, work: &Work, mode: Mode, effort: &Effort) -> b
     for side in [Side::Bare, Side::Audited] {
         (work.run)(database, side, mode).await;
     }
-    while ratios.len() < effort.pairs && (ratios.len() < 5.min(effort.pairs) || begin.elapsed() < effort.patience)
+    while ratios.len() < effort.pairs
+        && (ratios.len() < 5.min(effort.pairs) || begin.elapsed() < effort.patience)
     {
         // Whoever is first warms things up for the other: they take turns.
         let (bare, audited) = if ratios.len() % 2 == 0 {

@@ -21,7 +21,7 @@ type Callback = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) enum Entry {
     Record(Box<AuditRecord>),
     /// Kept apart until hand-over, where adjacent ones become one record.
-    Link(LinkEvent),
+    Link(Box<LinkEvent>),
 }
 
 #[derive(Default)]

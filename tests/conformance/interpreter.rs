@@ -196,7 +196,7 @@ impl Interpreter {
                     let before = Snapshot::take(db).await;
                     let result = self.write(&step, db, other).await;
                     let after = Snapshot::take(db).await;
-                    self.tell(&step, &before, &after, other, path);
+                    self.tell(&before, &after, other, path);
                     result?;
                 }
                 Ok(())
@@ -223,14 +223,8 @@ impl Interpreter {
         ended
     }
 
-    fn tell(&mut self, operation: &Json, before: &Snapshot, after: &Snapshot, other: bool, path: &str) {
-        let mut facts = before.facts(after);
-        let many = matches!(text(operation, "op"), "qs_update" | "qs_delete");
-        if many && let Some(changed) = facts.iter().find(|fact| !fact.what.is_link()).cloned() {
-            // A statement on many rows is told as one, until capture takes it apart.
-            facts.retain(|fact| fact.what.is_link());
-            facts.push(Fact { model: changed.model, key: String::new(), what: What::Unparsed });
-        }
+    fn tell(&mut self, before: &Snapshot, after: &Snapshot, other: bool, path: &str) {
+        let facts = before.facts(after);
         let who = AuditContext::current().map(|context| web::fields(context.actor()));
         let told = |fact| Told { fact, who: who.clone(), during: path.to_owned() };
         let told: Vec<_> = facts.into_iter().map(told).collect();

@@ -140,9 +140,6 @@ fn event(scenario: &Scenario, told: &Told, asked: Option<&Asked>) -> Event {
 
 /// Route and event, then route, then event, then any; inside, the highest priority, of equal ones the first.
 pub fn chosen(scenario: &Scenario, fact: &Fact, route: Option<&str>) -> Option<Registered> {
-    if fact.what == What::Unparsed {
-        return None;
-    }
     let fits = |formatter: &Registered| {
         let event = formatter.event.as_deref().is_none_or(|event| event == fact.what.event());
         let canonical = formatter.canonical().ok().flatten();
@@ -170,7 +167,6 @@ fn description(Fact { model, key, what }: &Fact) -> String {
         }
         What::Linked { field, .. } => format!("post_add on {model} #{key}.{field}"),
         What::Unlinked { field, .. } => format!("post_remove on {model} #{key}.{field}"),
-        What::Unparsed => format!("Unparsed write to {model}"),
     }
 }
 
@@ -194,7 +190,7 @@ fn attributes(fact: &Fact, route: Option<&str>, who: &[Option<String>; 4]) -> Ve
         }
         What::Linked { field, keys } => all.extend(link(field, "post_add", keys)),
         What::Unlinked { field, keys } => all.extend(link(field, "post_remove", keys)),
-        What::Created | What::Deleted | What::Unparsed => {}
+        What::Created | What::Deleted => {}
     }
     all
 }

@@ -20,16 +20,8 @@ pub enum What {
     Created,
     Updated(Vec<Column>),
     Deleted,
-    Linked {
-        field: &'static str,
-        keys: Vec<i32>,
-    },
-    Unlinked {
-        field: &'static str,
-        keys: Vec<i32>,
-    },
-    /// A statement on many rows that is not taken apart.
-    Unparsed,
+    Linked { field: &'static str, keys: Vec<i32> },
+    Unlinked { field: &'static str, keys: Vec<i32> },
 }
 
 /// A changed column: its attributes, by what follows `audit.changeset.`.
@@ -46,7 +38,6 @@ impl What {
             Self::Updated(_) => "update",
             Self::Deleted => "deletion",
             Self::Linked { .. } | Self::Unlinked { .. } => "collection_update",
-            Self::Unparsed => "unparsed_write",
         }
     }
 

@@ -202,7 +202,7 @@ impl Fragment {
         }
         let empty = parts.is_empty() && rest.trim().is_empty();
         let cursor = rest.trim_start().get(..7).is_some_and(|word| word.eq_ignore_ascii_case("current"));
-        (!empty && !(parts.is_empty() && cursor)).then_some(Self { parts, rest })
+        (!empty && (!parts.is_empty() || !cursor)).then_some(Self { parts, rest })
     }
 
     /// The parameter that it is, and nothing else.

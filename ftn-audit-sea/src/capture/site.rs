@@ -121,18 +121,19 @@ impl Site {
             let owner_row = match wanted {
                 true => {
                     let table = self.table(connection, owner).await;
-                    let rows = table.by_keys(connection, &[linked.owner.clone()], Lock::Nothing).await;
+                    let rows =
+                        table.by_keys(connection, std::slice::from_ref(&linked.owner), Lock::Nothing).await;
                     rows.unwrap_or_default().pop()
                 }
                 false => None,
             };
-            entries.push(Entry::Link(LinkEvent {
+            entries.push(Entry::Link(Box::new(LinkEvent {
                 linked,
                 owner_row,
                 context: self.context.as_ref().map(AuditContext::as_of_now),
                 origin: self.origin(operation),
                 marks: marks.clone(),
-            }));
+            })));
         }
         entries
     }
@@ -248,7 +249,7 @@ pub(super) fn nothing_written(backend: DbBackend, entity: &'static dyn AnyEntity
 /// Turns a committed scope's entries into records: adjacent links of one owner, field and action become one.
 pub(crate) fn finish(audit: &Audit, entries: Vec<Entry>) -> Vec<AuditRecord> {
     let mut records = Vec::with_capacity(entries.len());
-    let mut pending: Option<LinkEvent> = None;
+    let mut pending: Option<Box<LinkEvent>> = None;
     for entry in entries {
         match entry {
             Entry::Link(link) => match &mut pending {

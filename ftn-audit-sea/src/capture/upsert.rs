@@ -71,7 +71,7 @@ pub(super) async fn run<C: ConnectionTrait>(
             let followed = cascade::after(capture, followed, &gone).await;
             match links {
                 Some(links) => links,
-                None => differences(site, plan, table, (before, after, followed), &reply),
+                None => differences(site, plan, table, before, (after, followed), &reply),
             }
         }
         Err(error) => {
@@ -268,7 +268,8 @@ fn differences(
     site: &Site,
     plan: &InsertPlan,
     table: &Table,
-    (before, mut after, followed): (Vec<(Vec<Value>, Row)>, HashMap<String, After>, Vec<cascade::Group>),
+    before: Vec<(Vec<Value>, Row)>,
+    (mut after, followed): (HashMap<String, After>, Vec<cascade::Group>),
     reply: &Reply,
 ) -> Vec<Entry> {
     let known = before.len();
