@@ -107,7 +107,7 @@ impl Rows {
 
     fn link(&mut self, record: &AuditRecord) -> Result<(), String> {
         let keys = record.attribute("audit.pk_set").expect("keys").to_string();
-        let add = *record.attribute("audit.action").expect("an action") == "add";
+        let add = record.attribute("audit.action").expect("an action") == "add";
         for word in keys.trim_matches(['[', ']']).split(',') {
             let key = ("thing_word".to_owned(), format!("{},{word}", record.pk()));
             let row = [("thing_id", record.pk()), ("word_id", word)]
