@@ -196,7 +196,7 @@ impl Interpreter {
                     let before = Snapshot::take(db).await;
                     let result = self.write(&step, db, other).await;
                     let after = Snapshot::take(db).await;
-                    self.tell(&before, &after, other, path);
+                    self.tell(&step, &before, &after, other, path);
                     result?;
                 }
                 Ok(())
@@ -223,8 +223,14 @@ impl Interpreter {
         ended
     }
 
-    fn tell(&mut self, before: &Snapshot, after: &Snapshot, other: bool, path: &str) {
-        let facts = before.facts(after);
+    fn tell(&mut self, operation: &Json, before: &Snapshot, after: &Snapshot, other: bool, path: &str) {
+        let mut facts = before.facts(after);
+        if text(operation, "op") == "qs_delete" {
+            // One statement takes its rows in their order; nothing hangs on them.
+            facts.sort_by(|left, right| {
+                (left.what == What::Deleted, &left.key).cmp(&(right.what == What::Deleted, &right.key))
+            });
+        }
         let who = AuditContext::current().map(|context| web::fields(context.actor()));
         let told = |fact| Told { fact, who: who.clone(), during: path.to_owned() };
         let told: Vec<_> = facts.into_iter().map(told).collect();
