@@ -1,5 +1,7 @@
 //! The databases that are measured, and the tables in them.
 
+use std::path::PathBuf;
+
 use async_trait::async_trait;
 use ftn_audit_sea::{
     prelude::*,
@@ -54,6 +56,7 @@ pub struct Database {
     /// With a queue, for hooks.
     pub audit: Audit,
     admin: Option<(String, String)>,
+    file: Option<PathBuf>,
 }
 
 /// Takes everything, and keeps nothing.
@@ -89,10 +92,11 @@ async fn connect(url: &str) -> DatabaseConnection {
 impl Database {
     async fn new(name: &str, server: Option<String>) -> Self {
         let database = format!("ftn_audit_bench_{}", uuid::Uuid::new_v4().simple());
+        let file = server.is_none().then(|| std::env::temp_dir().join(format!("{database}.sqlite")));
         let (url, admin) = match server {
             None => {
-                let path = std::env::temp_dir().join(format!("{database}.sqlite"));
-                (format!("sqlite://{}?mode=rwc", path.display()), None)
+                let path = file.as_deref().expect("SQLite has a file").display();
+                (format!("sqlite://{path}?mode=rwc"), None)
             }
             Some(admin) => {
                 let connection = connect(&admin).await;
@@ -126,13 +130,19 @@ impl Database {
             bare,
             audit,
             admin,
+            file,
         }
     }
 
     pub async fn drop(self) {
-        let Some((admin, database)) = self.admin else { return };
         drop((self.audited, self.disabled, self.noop));
         self.bare.close().await.expect("connections close");
+        for suffix in ["", "-wal", "-shm"] {
+            if let Some(file) = &self.file {
+                let _ = std::fs::remove_file(format!("{}{suffix}", file.display()));
+            }
+        }
+        let Some((admin, database)) = self.admin else { return };
         let connection = connect(&admin).await;
         connection.execute_unprepared(&format!("DROP DATABASE {database}")).await.expect("it can be dropped");
     }

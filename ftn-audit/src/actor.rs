@@ -1,6 +1,8 @@
 //! Who did it.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
+
+use serde::{Deserialize, Serialize};
 
 use crate::{Attributes, attribute_names as names, context::bounded};
 
@@ -167,5 +169,47 @@ impl Actor {
 impl fmt::Debug for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Actor").field("kind", &self.kind).field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// An actor as job payloads and stored records carry it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SerializedActor<'a> {
+    kind: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    email: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_name: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_name: Option<Cow<'a, str>>,
+}
+
+impl<'a> From<&'a Actor> for SerializedActor<'a> {
+    fn from(actor: &'a Actor) -> Self {
+        Self {
+            kind: actor.kind().as_str().into(),
+            id: actor.id().map(Cow::Borrowed),
+            email: actor.email_address().map(Cow::Borrowed),
+            first_name: actor.given_name().map(Cow::Borrowed),
+            last_name: actor.family_name().map(Cow::Borrowed),
+        }
+    }
+}
+
+impl From<SerializedActor<'_>> for Actor {
+    fn from(serialized: SerializedActor<'_>) -> Self {
+        let mut actor = Self::of_kind(ActorKind::from_name(&serialized.kind), serialized.id);
+        if let Some(email) = serialized.email {
+            actor = actor.email(email);
+        }
+        if let Some(name) = serialized.first_name {
+            actor = actor.first_name(name);
+        }
+        if let Some(name) = serialized.last_name {
+            actor = actor.last_name(name);
+        }
+        actor
     }
 }

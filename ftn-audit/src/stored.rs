@@ -18,7 +18,7 @@ use serde::{
 use uuid::Uuid;
 
 use crate::{
-    Actor, ActorKind, AttributeValue, Attributes, Audit, AuditRecord, EventType, context::Trace,
+    AttributeValue, Attributes, Audit, AuditRecord, EventType, actor::SerializedActor, context::Trace,
     record::Place,
 };
 
@@ -52,22 +52,9 @@ struct Stored<'a> {
     context: Pairs<'a>,
     database: Pairs<'a>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    actor: Option<StoredActor<'a>>,
+    actor: Option<SerializedActor<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trace: Option<([u8; 16], [u8; 8], u8)>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredActor<'a> {
-    kind: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    id: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    email: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    first_name: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    last_name: Option<Cow<'a, str>>,
 }
 
 impl AuditRecord {
@@ -85,7 +72,7 @@ impl AuditRecord {
             formatted: self.formatted,
             context: Pairs(Cow::Borrowed(&self.context)),
             database: Pairs(Cow::Borrowed(&self.database)),
-            actor: self.actor.as_deref().map(StoredActor::of),
+            actor: self.actor.as_deref().map(SerializedActor::from),
             trace: self.trace.map(|trace| (trace.trace_id, trace.span_id, trace.flags)),
         };
         // Strings, numbers and maps with text keys: there is nothing that could fail.
@@ -124,7 +111,7 @@ impl Audit {
             layout: self.layout(),
             context: Arc::new(stored.context.0.into_owned()),
             database: Arc::new(stored.database.0.into_owned()),
-            actor: stored.actor.map(|actor| Arc::new(actor.restored())),
+            actor: stored.actor.map(|actor| Arc::new(actor.into())),
             trace: stored.trace.map(|(trace_id, span_id, flags)| Trace { trace_id, span_id, flags }),
             place: None,
             best_effort: false,
@@ -156,39 +143,6 @@ fn time(nanos: i64) -> SystemTime {
         _ => SystemTime::UNIX_EPOCH.checked_sub(distance),
     };
     time.unwrap_or(SystemTime::UNIX_EPOCH)
-}
-
-impl<'a> StoredActor<'a> {
-    fn of(actor: &'a Actor) -> Self {
-        Self {
-            kind: actor.kind().as_str().into(),
-            id: actor.id().map(Cow::Borrowed),
-            email: actor.email_address().map(Cow::Borrowed),
-            first_name: actor.given_name().map(Cow::Borrowed),
-            last_name: actor.family_name().map(Cow::Borrowed),
-        }
-    }
-
-    fn restored(self) -> Actor {
-        let kind = match &*self.kind {
-            "user" => ActorKind::User,
-            "service" => ActorKind::Service,
-            "system" => ActorKind::System,
-            "anonymous" => ActorKind::Anonymous,
-            _ => ActorKind::Unknown,
-        };
-        let mut actor = Actor::of_kind(kind, self.id.map(Cow::into_owned));
-        if let Some(email) = self.email {
-            actor = actor.email(email);
-        }
-        if let Some(name) = self.first_name {
-            actor = actor.first_name(name);
-        }
-        if let Some(name) = self.last_name {
-            actor = actor.last_name(name);
-        }
-        actor
-    }
 }
 
 /// Attributes as a list of pairs: their order matters.
@@ -304,6 +258,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::Actor;
 
     fn record() -> AuditRecord {
         let values: [(&'static str, AttributeValue); 12] = [

@@ -66,6 +66,16 @@ async fn somebody(database: &TestDatabase, rights: &[&str]) -> (AuditedConnectio
     (database.audit.connect(bare.clone()).await.unwrap(), bare)
 }
 
+/// Until another session waits for a lock.
+async fn a_statement_waits(database: &TestDatabase) {
+    crate::database::until("the statement waits", async || {
+        let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+        let row = database.bare.query_one_raw(sql(&database.bare, waits)).await.unwrap().unwrap();
+        row.try_get_by_index::<i64>(0).unwrap() > 0
+    })
+    .await;
+}
+
 fn texts(record: &AuditRecord) -> (String, String) {
     let side = |side: &str| {
         let value = record.attribute(&format!("audit.changeset.text.{side}"));
@@ -143,12 +153,7 @@ async fn a_key_that_changes_under_a_waiting_statement(database: &TestDatabase) {
         other.execute_unprepared("UPDATE note SET id = id + 1").await.unwrap();
         let db = database.db.clone();
         let waiting = tokio::spawn(async move { db.execute_unprepared(text).await });
-        crate::database::until("the statement waits", async || {
-            let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted";
-            let row = database.bare.query_one_raw(sql(&database.bare, waits)).await.unwrap().unwrap();
-            row.try_get_by_index::<i64>(0).unwrap() > 0
-        })
-        .await;
+        a_statement_waits(database).await;
         other.commit().await.unwrap();
         let rows = waiting.await.unwrap().unwrap().rows_affected();
         assert_eq!(rows, found, "{text}");
@@ -165,12 +170,7 @@ async fn a_key_that_changes_under_a_waiting_statement(database: &TestDatabase) {
     let db = database.db.clone();
     let change = note::ActiveModel { id: Set(1), text: Set("z".into()), ..Default::default() };
     let waiting = tokio::spawn(async move { change.update(&db).await });
-    crate::database::until("the statement waits", async || {
-        let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted";
-        let row = database.bare.query_one_raw(sql(&database.bare, waits)).await.unwrap().unwrap();
-        row.try_get_by_index::<i64>(0).unwrap() > 0
-    })
-    .await;
+    a_statement_waits(database).await;
     other.commit().await.unwrap();
     assert_eq!(waiting.await.unwrap(), Err(DbErr::RecordNotUpdated));
     database.silent();

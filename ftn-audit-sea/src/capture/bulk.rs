@@ -1,14 +1,14 @@
 //! Statements that write several rows: an event a row, one for all, or none at all because they are refused.
 
 use ftn_audit::{
-    AttributeValue, AuditRecord, EventType,
+    AttributeValue, EventType,
     change::{BulkRows, MAX_LINK_KEYS, Marks},
     model::Bulk,
 };
 use sea_orm::{DbErr, Value};
 
 use super::site::Site;
-use crate::{auditable::AnyEntity, error::refused_bulk};
+use crate::{auditable::AnyEntity, error::refused_bulk, scope::Entry};
 
 /// What becomes of the rows of one statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,17 +32,18 @@ pub(super) fn told(site: &Site, entity: &'static dyn AnyEntity, rows: usize) -> 
     }
 }
 
-/// The one record of a statement that wrote several rows.
+/// The one entry of a statement that wrote several rows: as many as it counted, or as there are keys.
 pub(super) fn summary(
     site: &Site,
     entity: &'static dyn AnyEntity,
     (event, operation): (EventType, &'static str),
     fingerprint: &str,
-    count: u64,
+    count: Option<u64>,
     keys: &[Vec<Value>],
-) -> Option<AuditRecord> {
+) -> Option<Entry> {
+    let count = count.unwrap_or(keys.len() as u64);
     let keys = keys.iter().take(MAX_LINK_KEYS);
     let keys = keys.map(|key| AttributeValue::from(entity.key_text(&site.audit, key))).collect();
     let marks = Marks { bulk: Some(BulkRows { count, keys }), ..Marks::default() };
-    site.rowless_record(entity, event, operation, fingerprint, marks)
+    site.rowless_record(entity, event, operation, fingerprint, marks).map(Entry::of)
 }

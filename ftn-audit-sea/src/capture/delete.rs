@@ -49,8 +49,8 @@ pub(super) async fn run<C: ConnectionTrait>(
     let count = reply.count(returning);
     if told == Told::Together {
         let keys: Vec<_> = before.into_iter().map(|(key, _)| key).collect();
-        let (event, rows) = ((EventType::Deletion, OPERATION), count.unwrap_or(keys.len() as u64));
-        scope.push(bulk::summary(site, entity, event, &plan.fingerprint, rows, &keys).map(Entry::of));
+        let event = (EventType::Deletion, OPERATION);
+        scope.push(bulk::summary(site, entity, event, &plan.fingerprint, count, &keys));
         return Ok(reply);
     }
     let left = left(capture, &table, &before, count).await;

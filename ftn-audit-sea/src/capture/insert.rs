@@ -12,7 +12,7 @@ use super::{
     site::{RowChange, Site},
     upsert,
 };
-use crate::{auditable::Row, scope::Entry};
+use crate::{auditable::Row, catalog::Kind, scope::Entry};
 
 pub(super) const OPERATION: &str = "INSERT";
 
@@ -56,13 +56,12 @@ pub(super) async fn run<C: ConnectionTrait>(
     let reply = reply?;
     if told == Told::Together {
         let keys = keys_in(plan, &table, &values, &reply).unwrap_or_default();
-        let count = reply.count(returning).unwrap_or(plan.rows.unwrap_or(1) as u64);
+        let count = reply.count(returning).or(plan.rows.map(|rows| rows as u64));
         let event = match plan.conflict {
             Conflict::Error | Conflict::Nothing => EventType::Creation,
             Conflict::Write => EventType::Upsert,
         };
-        let summary = bulk::summary(site, entity, (event, OPERATION), &plan.fingerprint, count, &keys);
-        scope.push(summary.map(Entry::of));
+        scope.push(bulk::summary(site, entity, (event, OPERATION), &plan.fingerprint, count, &keys));
         return Ok(reply);
     }
     let rows = match rows_in(&table, returned, plan.rows, call, &reply) {
@@ -209,8 +208,7 @@ async fn latest<C: ConnectionTrait>(
     };
     let (Reply::Executed(result), [key]) = (reply, entity.keys()) else { return Ok(None) };
     let clear = plan.generates_keys && result.rows_affected() == rows as u64;
-    let Some(sequence) =
-        table.facts.sequence.as_ref().filter(|_| clear && table.facts.kind == crate::catalog::Kind::Table)
+    let Some(sequence) = table.facts.sequence.as_ref().filter(|_| clear && table.facts.kind == Kind::Table)
     else {
         return Ok(None);
     };

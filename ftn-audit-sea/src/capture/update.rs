@@ -61,8 +61,7 @@ pub(super) async fn run<C: ConnectionTrait>(
     if told == Told::Together {
         let keys: Vec<_> = before.into_iter().map(|before| before.new_key).collect();
         let event = (EventType::Update, OPERATION);
-        let rows = count.unwrap_or(keys.len() as u64);
-        scope.push(bulk::summary(site, entity, event, &plan.fingerprint, rows, &keys).map(Entry::of));
+        scope.push(bulk::summary(site, entity, event, &plan.fingerprint, count, &keys));
         return Ok(reply);
     }
     let own_key = plan.key.as_ref().filter(|_| plan.keeps_keys()).and(own_key);

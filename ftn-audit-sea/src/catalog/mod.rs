@@ -227,6 +227,39 @@ struct Told {
     sequences: Vec<(String, String)>,
 }
 
+impl Told {
+    /// What every database tells in the same way.
+    fn note(&mut self, line: &Line) {
+        let text = |index| line.text(index).to_owned();
+        match line.text(0) {
+            "unique" => self.unique.push((text(1), text(2))),
+            "reference" => {
+                let key = ForeignKey {
+                    schema: Some(text(2)).filter(|schema| !schema.is_empty()),
+                    table: text(3),
+                    columns: vec![text(6)],
+                    referenced: vec![text(7)],
+                    on_delete: Action::of(line.text(4)),
+                    on_update: Action::of(line.text(5)),
+                };
+                self.references.push((text(1), key));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Action {
+    /// By SQL's words, or the letters of Postgres's catalogue.
+    fn of(rule: &str) -> Self {
+        match rule {
+            "CASCADE" | "c" => Self::Cascade,
+            "SET NULL" | "SET DEFAULT" | "n" | "d" => Self::SetOther,
+            _ => Self::Nothing,
+        }
+    }
+}
+
 async fn read<C: ConnectionTrait>(
     connection: &C,
     backend: DbBackend,
@@ -236,6 +269,7 @@ async fn read<C: ConnectionTrait>(
     let mut told = Told { increment: 1, ..Told::default() };
     for row in &rows {
         let told_of = Line::new(row)?;
+        told.note(&told_of);
         match backend {
             DbBackend::Postgres => postgres::note(&told_of, &mut told),
             DbBackend::MySql => mysql::note(&told_of, &mut told),

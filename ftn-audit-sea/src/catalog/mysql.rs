@@ -1,6 +1,6 @@
 //! The catalogue of MySQL and MariaDB.
 
-use super::{Action, ForeignKey, Kind, Line, Told};
+use super::{Kind, Line, Told};
 
 /// One question for everything. The parameters are the schema, or NULL for the current one, and the table, four times.
 pub(super) const QUESTION: &str = r#"
@@ -33,26 +33,6 @@ pub(super) fn note(line: &Line, told: &mut Told) {
             told.increment = line.text(2).parse().unwrap_or(1);
         }
         "column" if line.text(2).contains("select") => told.readable.push(line.text(1).to_owned()),
-        "unique" => told.unique.push((line.text(1).to_owned(), line.text(2).to_owned())),
-        "reference" => {
-            let key = ForeignKey {
-                schema: Some(line.text(2).to_owned()),
-                table: line.text(3).to_owned(),
-                columns: vec![line.text(6).to_owned()],
-                referenced: vec![line.text(7).to_owned()],
-                on_delete: action(line.text(4)),
-                on_update: action(line.text(5)),
-            };
-            told.references.push((line.text(1).to_owned(), key));
-        }
         _ => {}
-    }
-}
-
-fn action(rule: &str) -> Action {
-    match rule {
-        "CASCADE" => Action::Cascade,
-        "SET NULL" | "SET DEFAULT" => Action::SetOther,
-        _ => Action::Nothing,
     }
 }

@@ -1,6 +1,6 @@
 //! Postgres's catalogue.
 
-use super::{Action, ForeignKey, Kind, Line, Told};
+use super::{Kind, Line, Told};
 
 /// One question for everything. `$1` is the table's quoted name.
 pub(super) const QUESTION: &str = r#"
@@ -56,26 +56,6 @@ pub(super) fn note(line: &Line, told: &mut Told) {
         }
         "column" if line.text(2) == "true" => told.readable.push(line.text(1).to_owned()),
         "sequence" => told.sequences.push((line.text(1).to_owned(), line.text(2).to_owned())),
-        "unique" => told.unique.push((line.text(1).to_owned(), line.text(2).to_owned())),
-        "reference" => {
-            let key = ForeignKey {
-                schema: Some(line.text(2).to_owned()),
-                table: line.text(3).to_owned(),
-                columns: vec![line.text(6).to_owned()],
-                referenced: vec![line.text(7).to_owned()],
-                on_delete: action(line.text(4)),
-                on_update: action(line.text(5)),
-            };
-            told.references.push((line.text(1).to_owned(), key));
-        }
         _ => {}
-    }
-}
-
-fn action(code: &str) -> Action {
-    match code {
-        "c" => Action::Cascade,
-        "n" | "d" => Action::SetOther,
-        _ => Action::Nothing,
     }
 }

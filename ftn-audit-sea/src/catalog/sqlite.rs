@@ -1,6 +1,6 @@
 //! SQLite's catalogue.
 
-use super::{Action, ForeignKey, Kind, Line, Told};
+use super::{Kind, Line, Told};
 
 /// One question for everything. The parameter is the table, five times.
 pub(super) const QUESTION: &str = r#"
@@ -31,26 +31,6 @@ pub(super) fn note(line: &Line, told: &mut Told) {
                 told.unique.push((String::new(), line.text(1).to_owned()));
             }
         }
-        "unique" => told.unique.push((line.text(1).to_owned(), line.text(2).to_owned())),
-        "reference" => {
-            let key = ForeignKey {
-                schema: None,
-                table: line.text(3).to_owned(),
-                columns: vec![line.text(6).to_owned()],
-                referenced: vec![line.text(7).to_owned()],
-                on_delete: action(line.text(4)),
-                on_update: action(line.text(5)),
-            };
-            told.references.push((line.text(1).to_owned(), key));
-        }
         _ => {}
-    }
-}
-
-fn action(rule: &str) -> Action {
-    match rule {
-        "CASCADE" => Action::Cascade,
-        "SET NULL" | "SET DEFAULT" => Action::SetOther,
-        _ => Action::Nothing,
     }
 }

@@ -6,7 +6,7 @@ use std::{borrow::Cow, net::IpAddr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use super::{AuditContext, AuditContextBuilder, Trace};
-use crate::{Actor, ActorKind, Attributes};
+use crate::{Attributes, actor::SerializedActor};
 
 /// Counts changes that an older reader would misunderstand; what it may skip needs no new number.
 const FORMAT: u16 = 1;
@@ -33,9 +33,9 @@ macro_rules! payload {
         struct Payload<'a> {
             format: Format,
             #[serde(default, skip_serializing_if = "Option::is_none")]
-            actor: Option<Person<'a>>,
+            actor: Option<SerializedActor<'a>>,
             #[serde(default, skip_serializing_if = "Option::is_none")]
-            on_behalf_of: Option<Person<'a>>,
+            on_behalf_of: Option<SerializedActor<'a>>,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             client_address: Option<IpAddr>,
             #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,8 +52,8 @@ macro_rules! payload {
             fn from(context: &'a AuditContext) -> Self {
                 Self {
                     format: Format(FORMAT),
-                    actor: context.actor().map(Person::from),
-                    on_behalf_of: context.on_behalf_of().map(Person::from),
+                    actor: context.actor().map(SerializedActor::from),
+                    on_behalf_of: context.on_behalf_of().map(SerializedActor::from),
                     client_address: context.client_address(),
                     traceparent: context.trace().map(|trace| trace.to_traceparent().into()),
                     $($text: context.$text().map(Cow::Borrowed),)*
@@ -101,47 +101,6 @@ fn is_empty(attributes: &Attributes) -> bool {
     attributes.is_empty()
 }
 
-#[derive(Serialize, Deserialize)]
-struct Person<'a> {
-    kind: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    id: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    email: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    first_name: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    last_name: Option<Cow<'a, str>>,
-}
-
-impl<'a> From<&'a Actor> for Person<'a> {
-    fn from(actor: &'a Actor) -> Self {
-        Self {
-            kind: actor.kind().as_str().into(),
-            id: actor.id().map(Cow::Borrowed),
-            email: actor.email_address().map(Cow::Borrowed),
-            first_name: actor.given_name().map(Cow::Borrowed),
-            last_name: actor.family_name().map(Cow::Borrowed),
-        }
-    }
-}
-
-impl From<Person<'_>> for Actor {
-    fn from(person: Person<'_>) -> Self {
-        let mut actor = Self::of_kind(ActorKind::from_name(&person.kind), person.id);
-        if let Some(email) = person.email {
-            actor = actor.email(email);
-        }
-        if let Some(name) = person.first_name {
-            actor = actor.first_name(name);
-        }
-        if let Some(name) = person.last_name {
-            actor = actor.last_name(name);
-        }
-        actor
-    }
-}
-
 impl Serialize for AuditContext {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Payload::from(self).serialize(serializer)
@@ -160,6 +119,7 @@ mod tests {
 
     use super::*;
     use crate::context::MAX_TEXT_BYTES;
+    use crate::{Actor, ActorKind};
 
     fn whole() -> AuditContext {
         AuditContext::builder()

@@ -56,10 +56,10 @@ pub enum Command {
     /// Send rows again: dead letters, discarded ones, or sent ones that a store has lost.
     #[command(after_help = "Examples:\n  ftn-audit retry --state dead --reason 'token renewed'\n  \
         ftn-audit retry 0199d1c2-5a0e-7c4e-8a51-2f0d6b9c1e77 --reason 'lost by the store'")]
-    Retry(Retry),
+    Retry(Chosen),
     /// Decide that rows are not sent. They stay in the table until they are old.
     #[command(after_help = "Example:\n  ftn-audit discard --state dead --model Item --reason 'test data'")]
-    Discard(Discard),
+    Discard(Chosen),
     /// Remove rows that came into a state some time ago.
     #[command(
         after_help = "Example:\n  ftn-audit prune --state sent --older-than 1h --reason 'disk is full'"
@@ -187,20 +187,7 @@ pub struct Show {
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("which").required(true).multiple(true)
     .args(["ids", "state", "model", "tenant", "transaction"]))]
-pub struct Retry {
-    /// The records' ids.
-    pub ids: Vec<String>,
-    #[command(flatten)]
-    pub rows: Rows,
-    /// Why: it stands on the record that this leaves.
-    #[arg(long)]
-    pub reason: Option<String>,
-}
-
-#[derive(Args)]
-#[command(group = clap::ArgGroup::new("which").required(true).multiple(true)
-    .args(["ids", "state", "model", "tenant", "transaction"]))]
-pub struct Discard {
+pub struct Chosen {
     /// The records' ids.
     pub ids: Vec<String>,
     #[command(flatten)]

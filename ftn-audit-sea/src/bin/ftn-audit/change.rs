@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     Outbox,
-    arguments::{Discard, Prune, Retry},
+    arguments::{Chosen, Prune},
     failure::Failure,
     output::Output,
 };
@@ -27,6 +27,13 @@ async fn known(outbox: &Outbox, selection: &Selection) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+async fn selected(outbox: &Outbox, chosen: Chosen) -> Result<(Selection, String), Failure> {
+    let reason = reasoned(chosen.reason.as_ref())?.to_owned();
+    let selection = chosen.rows.selection(chosen.ids);
+    known(outbox, &selection).await?;
+    Ok((selection, reason))
 }
 
 async fn batches(
@@ -53,21 +60,17 @@ fn done(rows: u64, verb: &'static str, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-pub async fn retry(outbox: &Outbox, retry: Retry, output: &Output) -> Result<(), Failure> {
-    let reason = reasoned(retry.reason.as_ref())?;
-    let selection = retry.rows.selection(retry.ids);
-    known(outbox, &selection).await?;
+pub async fn retry(outbox: &Outbox, chosen: Chosen, output: &Output) -> Result<(), Failure> {
+    let (selection, reason) = selected(outbox, chosen).await?;
     let bar = output.bar(outbox.count(&selection).await?, "retrying");
-    let rows = batches(bar, async || outbox.retry_batch(&selection, reason).await).await?;
+    let rows = batches(bar, async || outbox.retry_batch(&selection, &reason).await).await?;
     done(rows, "retried", output)
 }
 
-pub async fn discard(outbox: &Outbox, discard: Discard, output: &Output) -> Result<(), Failure> {
-    let reason = reasoned(discard.reason.as_ref())?;
-    let selection = discard.rows.selection(discard.ids);
-    known(outbox, &selection).await?;
+pub async fn discard(outbox: &Outbox, chosen: Chosen, output: &Output) -> Result<(), Failure> {
+    let (selection, reason) = selected(outbox, chosen).await?;
     let bar = output.bar(outbox.count(&selection).await?, "discarding");
-    let rows = batches(bar, async || outbox.discard_batch(&selection, reason).await).await?;
+    let rows = batches(bar, async || outbox.discard_batch(&selection, &reason).await).await?;
     done(rows, "discarded", output)
 }
 
