@@ -25,6 +25,7 @@ on! { Postgres:
     a_commit_that_is_dropped_midway
     a_commit_that_is_refused
     a_commit_whose_session_is_killed
+    a_read_that_loses_the_transaction
 }
 on! { Postgres MariaDb:
     a_commit_whose_answer_is_lost
@@ -225,4 +226,30 @@ async fn a_commit_whose_answer_is_lost(database: &TestDatabase) {
     drop(other);
     assert_eq!(sink.records().len(), 1);
     drop(Arc::new(proxy));
+}
+
+/// What the audit reads behind a statement may fail, and take the transaction along: then the caller hears of it, instead
+/// of committing work that is no longer there.
+async fn a_read_that_loses_the_transaction(database: &TestDatabase) {
+    let item = stored_item(database, "Tea").await;
+    let role = format!("blind_{}", &uuid::Uuid::new_v4().simple().to_string()[..16]);
+    for text in [
+        format!("CREATE ROLE {role}"),
+        format!(
+            "CREATE FUNCTION blind() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('role', '{role}', \
+             true); RETURN NULL; END $$"
+        ),
+        "CREATE TRIGGER blind AFTER UPDATE ON item FOR EACH ROW EXECUTE FUNCTION blind()".to_owned(),
+    ] {
+        database.bare.execute_unprepared(&text).await.unwrap();
+    }
+    let txn = database.db.begin().await.unwrap();
+    let refused = renamed(&item, "Mate").update_without_returning(&txn).await;
+    assert!(refused.unwrap_err().to_string().contains("permission denied"));
+    txn.commit().await.unwrap();
+    let refused = renamed(&item, "Mate").update_without_returning(&database.db).await;
+    assert!(refused.unwrap_err().to_string().contains("permission denied"));
+    assert_eq!(stored(database, item.id).await.unwrap().name, "Tea");
+    database.silent();
+    database.bare.execute_unprepared(&format!("DROP ROLE {role}")).await.unwrap();
 }

@@ -192,31 +192,37 @@ impl Walk {
 /// Reads the rows again. `after` are the rows that they referred to, as they are now.
 pub(super) fn after<'a, C: ConnectionTrait>(
     capture: &'a Capture<'_, C>,
+    call: Call,
     mut groups: Vec<Group>,
     after: &'a [Option<Row>],
-) -> Reading<'a, Vec<Group>> {
+) -> Reading<'a, Result<Vec<Group>, DbErr>> {
     Box::pin(async move {
         for group in &mut groups {
-            group.read_again(capture, after).await;
+            group.read_again(capture, call, after).await?;
             let now: Vec<Option<Row>> = group.rows.iter().map(|_| None).collect();
             let children = std::mem::take(&mut group.children);
-            group.children = self::after(capture, children, &now).await;
+            group.children = self::after(capture, call, children, &now).await?;
         }
-        groups
+        Ok(groups)
     })
 }
 
 impl Group {
-    async fn read_again<C: ConnectionTrait>(&mut self, capture: &Capture<'_, C>, after: &[Option<Row>]) {
+    async fn read_again<C: ConnectionTrait>(
+        &mut self,
+        capture: &Capture<'_, C>,
+        call: Call,
+        after: &[Option<Row>],
+    ) -> Result<(), DbErr> {
         let entity = self.table.entity;
         let keys: Vec<_> = self.rows.iter().map(|child| self.key_after(child, after)).collect();
         let found = match self.table.by_keys(capture.connection, &keys, Lock::Written).await {
             Ok(found) => found,
             Err(error) => {
-                capture.scope.statement_failed(&error);
+                capture.read_failed(call, error)?;
                 self.cut = true;
                 self.changed = self.rows.iter().map(|_| Change::Same).collect();
-                return;
+                return Ok(());
             }
         };
         let mut found: std::collections::HashMap<_, _> =
@@ -251,6 +257,7 @@ impl Group {
             };
             self.changed.push(change);
         }
+        Ok(())
     }
 
     /// The key that a row has once the row that it refers to has another.

@@ -12,7 +12,7 @@ use super::{
     fragment::Saying,
     plan::{DeletePlan, Returning, parameters},
     read::{Lock, Table},
-    send::{Reply, Request},
+    send::{Call, Reply, Request},
     site::RowChange,
     unparsed,
 };
@@ -53,7 +53,7 @@ pub(super) async fn run<C: ConnectionTrait>(
         scope.push(bulk::summary(site, entity, event, &plan.fingerprint, count, &keys));
         return Ok(reply);
     }
-    let left = left(capture, &table, &before, count).await;
+    let left = left(capture, call, &table, &before, count).await?;
     let gone: Vec<&Row> = before
         .iter()
         .filter(|(key, _)| left.is_empty() || !left.contains(&plain_text(key)))
@@ -68,7 +68,7 @@ pub(super) async fn run<C: ConnectionTrait>(
     let known = gone.len() as u64;
     // Where rows stayed, what hangs on them stayed, too.
     let after: Vec<Option<Row>> = before.iter().map(|_| None).collect();
-    let followed = cascade::after(capture, followed, &after).await;
+    let followed = cascade::after(capture, call, followed, &after).await?;
     let mut records = Vec::with_capacity(before.len());
     for (key, old) in before {
         let gone = left.is_empty() || !left.contains(&plain_text(&key));
@@ -125,15 +125,19 @@ async fn before<C: ConnectionTrait>(
 /// The keys of rows that are still there, where the statement took fewer than it could have, or does not say.
 async fn left<C: ConnectionTrait>(
     capture: &Capture<'_, C>,
+    call: Call,
     table: &Table,
     before: &[(Vec<Value>, Row)],
     count: Option<u64>,
-) -> HashSet<String> {
+) -> Result<HashSet<String>, DbErr> {
     if count.is_some_and(|count| count >= before.len() as u64) {
-        return HashSet::new();
+        return Ok(HashSet::new());
     }
     let keys: Vec<_> = before.iter().map(|(key, _)| key.clone()).collect();
     let rows = table.by_keys(capture.connection, &keys, Lock::Nothing).await;
-    let rows = rows.inspect_err(|error| capture.scope.statement_failed(error)).unwrap_or_default();
-    rows.iter().map(|row| plain_text(&table.entity.key_of(row))).collect()
+    let rows = match rows {
+        Ok(rows) => rows,
+        Err(error) => capture.read_failed(call, error).map(|()| Vec::new())?,
+    };
+    Ok(rows.iter().map(|row| plain_text(&table.entity.key_of(row))).collect())
 }

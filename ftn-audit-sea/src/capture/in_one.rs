@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
 use super::{
     Capture,
     plan::{InOne, Returning, UpdatePlan, parameters},
-    read::{Lock, Table},
+    read::Table,
     send::{Call, Reply, Request},
     site::{RowChange, nothing_written},
 };
@@ -55,13 +55,7 @@ pub(super) async fn run<C: ConnectionTrait>(
     };
     let (old, new) = answer?;
     let Some(new) = new else { return Ok(Reply::One(None)) };
-    let row = match table.decode(&new, "") {
-        Ok(row) => Some(row),
-        Err(_) => {
-            table.by_keys(*connection, &[key], Lock::Written).await.ok().and_then(|mut rows| rows.pop())
-        }
-    };
-    match row {
+    match table.decode(&new, "").ok() {
         Some(row) => {
             let marks = Marks { old_unconfirmed: old.is_none(), ..Marks::default() };
             let change = RowChange { event: EventType::Update, old, new: Some(row), marks };

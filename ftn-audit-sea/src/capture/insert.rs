@@ -66,7 +66,13 @@ pub(super) async fn run<C: ConnectionTrait>(
     }
     let rows = match rows_in(&table, returned, plan.rows, call, &reply) {
         Some(rows) => Some(rows),
-        None => read_back(capture, plan, &table, &values, &reply).await,
+        None => match read_back(capture, plan, &table, &values, &reply).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                capture.read_failed(call, error)?;
+                None
+            }
+        },
     };
     let entries = match rows {
         Some(rows) => entries(capture, &table, rows).await,
@@ -163,19 +169,18 @@ async fn read_back<C: ConnectionTrait>(
     table: &Table,
     statement: &Statement,
     reply: &Reply,
-) -> Option<Vec<Row>> {
+) -> Result<Option<Vec<Row>>, DbErr> {
     if !table.reads_keys() {
-        return None;
+        return Ok(None);
     }
-    let rows = match keys_in(plan, table, statement, reply) {
+    match keys_in(plan, table, statement, reply) {
         Some(keys) => {
-            let rows = table.by_keys(capture.connection, &keys, Lock::Written).await;
-            rows.map(|rows| (rows.len() == keys.len()).then_some(rows))
+            let rows = table.by_keys(capture.connection, &keys, Lock::Written).await?;
+            Ok((rows.len() == keys.len()).then_some(rows))
         }
         None if !plan.generates_keys => said(capture, plan, table, statement).await,
         None => latest(capture, plan, table, reply).await,
-    };
-    rows.inspect_err(|error| capture.scope.statement_failed(error)).ok().flatten()
+    }
 }
 
 /// The rows whose keys the statement says in words, not in parameters.

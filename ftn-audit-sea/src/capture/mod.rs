@@ -32,13 +32,34 @@ pub(crate) use self::{
     send::{Call, Reply, Request},
     site::{LinkEvent, RowChange, Site, finish},
 };
-use crate::scope::Scope;
+use crate::{error::is_unreadable_row, scope::Scope};
 
 /// One statement's capture: where it is sent, what owns its records, and where and when it was said.
 pub(crate) struct Capture<'a, C> {
     pub(crate) connection: &'a C,
     pub(crate) scope: &'a Scope,
     pub(crate) site: &'a Site,
+}
+
+impl<C> Capture<'_, C> {
+    /// What an error of a read of ours behind the statement means. Where it took the transaction along, the caller has to
+    /// hear of it: the statement is undone, and nothing may be told of it. Elsewhere only what was to be read is unknown.
+    ///
+    /// # Errors
+    ///
+    /// The error, as the caller's method gives one, where the transaction is lost.
+    fn read_failed(&self, call: Call, error: DbErr) -> Result<(), DbErr> {
+        if is_unreadable_row(&error) {
+            return Ok(());
+        }
+        self.scope.statement_failed(&error);
+        let lost = match self.site.backend {
+            DbBackend::Postgres => true,
+            DbBackend::MySql => self.scope.has_ended(),
+            _ => false,
+        };
+        if lost { Err(call.align(error)) } else { Ok(()) }
+    }
 }
 
 /// Runs a statement inside a transaction that the scope follows, and records in it what the statement changed. The

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, QueryResult, Value,
-    sea_query::{Alias, LockType, Query, SelectStatement},
+    sea_query::{
+        Alias, LockType, Query, SelectStatement,
+        extension::mysql::{IndexHintScope, MySqlSelectStatementExt},
+    },
 };
 
 use crate::{
@@ -133,6 +136,11 @@ impl Table {
             let mut select = self.select_list(Some(self.entity.model().table), "");
             select.from(self.entity.table_ref());
             select.cond_where(self.entity.any_of(columns, values));
+            // The optimizer may prefer to read all of a small table, and would lock other sessions' rows.
+            let by_primary = self.facts.primary && columns == self.entity.keys();
+            if self.backend == DbBackend::MySql && by_primary && values.len() > 1 {
+                select.force_index("PRIMARY", IndexHintScope::All);
+            }
             if let Some(limit) = limit {
                 select.limit(limit.saturating_sub(rows.len()) as u64);
             }

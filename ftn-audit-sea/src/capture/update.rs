@@ -12,7 +12,7 @@ use super::{
     in_one,
     plan::{NewKey, Returning, UpdatePlan, parameters},
     read::{Lock, Table},
-    send::{Reply, Request},
+    send::{Call, Reply, Request},
     site::{RowChange, Site},
     unparsed,
 };
@@ -65,13 +65,13 @@ pub(super) async fn run<C: ConnectionTrait>(
         return Ok(reply);
     }
     let own_key = plan.key.as_ref().filter(|_| plan.keeps_keys()).and(own_key);
-    let Some(after) = After::read(capture, plan, &table, (&before, own_key), &reply).await else {
+    let Some(after) = After::read(capture, plan, &table, (&before, own_key), (call, &reply)).await? else {
         let rows_untold = before.len() as u64;
         let marks = Marks { old_unconfirmed: true, rows_untold, ..Marks::default() };
         scope.push(site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks));
         return Ok(reply);
     };
-    let followed = cascade::after(capture, followed, &after.rows).await;
+    let followed = cascade::after(capture, call, followed, &after.rows).await?;
     scope.push(tell(site, plan, &table, (before, after), followed, &reply));
     Ok(reply)
 }
@@ -177,9 +177,9 @@ impl After {
         plan: &UpdatePlan,
         table: &Table,
         (before, own_key): (&[Before], Option<Vec<Value>>),
-        reply: &Reply,
-    ) -> Option<Self> {
-        let Capture { connection, scope, site } = capture;
+        (call, reply): (Call, &Reply),
+    ) -> Result<Option<Self>, DbErr> {
+        let Capture { connection, site, .. } = capture;
         let entity = table.entity;
         let silent = plan.returning == Returning::Nothing && !matches!(reply, Reply::Executed(_));
         let keys: Vec<_> = match (before, own_key) {
@@ -191,8 +191,8 @@ impl After {
             None => match table.by_keys(*connection, &keys, Lock::Written).await {
                 Ok(rows) => rows,
                 Err(error) => {
-                    scope.statement_failed(&error);
-                    return None;
+                    capture.read_failed(call, error)?;
+                    return Ok(None);
                 }
             },
         };
@@ -200,7 +200,7 @@ impl After {
         for row in found {
             // The entity's key need not be unique in the database.
             if by_key.insert(plain_text(&entity.key_of(&row)), row).is_some() {
-                return None;
+                return Ok(None);
             }
         }
         let mut after =
@@ -215,7 +215,7 @@ impl After {
             after.rows.push(new);
         }
         after.others = by_key.into_values().collect();
-        Some(after)
+        Ok(Some(after))
     }
 }
 

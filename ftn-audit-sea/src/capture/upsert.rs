@@ -58,6 +58,7 @@ pub(super) async fn run<C: ConnectionTrait>(
         false => Vec::new(),
     };
     let before: Vec<_> = before.into_iter().map(|row| (entity.key_of(&row), row)).collect();
+    let call = request.call;
     let reply = request.send(*connection).await;
     if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning)) {
         return reply;
@@ -68,14 +69,14 @@ pub(super) async fn run<C: ConnectionTrait>(
         Ok(after) => {
             let links = links(capture, table, &before, &after).await;
             let gone: Vec<Option<Row>> = before.iter().map(|_| None).collect();
-            let followed = cascade::after(capture, followed, &gone).await;
+            let followed = cascade::after(capture, call, followed, &gone).await?;
             match links {
                 Some(links) => links,
                 None => differences(site, plan, table, before, (after, followed), &reply),
             }
         }
         Err(error) => {
-            scope.statement_failed(&error);
+            capture.read_failed(call, error)?;
             let marks = Marks { old_unconfirmed: true, ..Marks::default() };
             let entry = site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks);
             entry.into_iter().collect()

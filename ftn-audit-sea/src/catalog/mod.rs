@@ -57,6 +57,8 @@ pub(crate) struct TableFacts {
     pub(crate) unique: Vec<Vec<String>>,
     /// Foreign keys of other tables that refer to this one, with an action.
     pub(crate) references: Vec<ForeignKey>,
+    /// Whether the entity's key is the index that MySQL calls PRIMARY.
+    pub(crate) primary: bool,
     /// By how much generated keys grow.
     pub(crate) increment: u64,
     /// The sequence behind a column that is a key, on Postgres, where this session may ask it.
@@ -92,6 +94,7 @@ impl Default for TableFacts {
             unreadable: Vec::new(),
             unique: Vec::new(),
             references: Vec::new(),
+            primary: false,
             increment: 1,
             sequence: None,
         }
@@ -289,7 +292,11 @@ async fn read<C: ConnectionTrait>(
         .filter(|(_, column)| !told.readable.iter().any(|name| same(name, column.sql_name)))
         .map(|(position, _)| position)
         .collect();
+    let primary: Vec<_> = told.unique.iter().filter(|(index, _)| index == "PRIMARY").collect();
+    let is_key = |(_, column): &&(String, String)| entity.key_names().any(|key| same(key, column));
+    let primary = primary.len() == entity.keys().len() && primary.iter().all(is_key);
     Ok(Some(TableFacts {
+        primary,
         kind: told.kind,
         row_security: told.row_security,
         rules: told.rules,
