@@ -146,6 +146,11 @@ pub(crate) async fn spill<T: ConnectionTrait>(
         Ok(()) => scope.spilled(innermost, needed.len()),
         Err(error) => {
             scope.statement_failed(error);
+            if ends_the_transaction(shared.backend, error) {
+                // Their work is undone: nothing of it may be told.
+                shared.audit.discard(needed.len() + kept.len() + usize::from(last.is_some()));
+                return stored.map_err(|error| AuditError::Outbox(error).into_db_err());
+            }
             kept.append(&mut needed);
         }
     }

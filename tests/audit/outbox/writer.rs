@@ -8,7 +8,7 @@ use super::{
     setup::{brief, connected, handle, new_memo, rows},
 };
 use crate::{
-    database::{TestDatabase, count, on},
+    database::{TestDatabase, count, on, sql, until},
     entities::*,
     samples::{new_item, polled_once, renamed},
 };
@@ -27,6 +27,8 @@ on! { Sqlite Postgres MariaDb:
     a_savepoint_that_is_large
     an_event_of_the_application
 }
+
+on! { MariaDb: a_deadlock_while_writing_ahead }
 
 async fn break_outbox(database: &TestDatabase) {
     database.bare.execute_unprepared("DROP TABLE audit_outbox").await.unwrap();
@@ -253,4 +255,40 @@ async fn an_event_of_the_application(database: &TestDatabase) {
         ["creation Item 1 2/2", "exported Report 7 1/2", "viewed Report 7 1/1", "viewed Report 8 1/1"];
     assert_eq!(told, expected);
     assert_eq!((audit.stats().stored, audit.stats().unattached), (4, 2));
+}
+
+/// The database undoes everything, and so nothing of it may be told, also when the caller commits what is left.
+async fn a_deadlock_while_writing_ahead(database: &TestDatabase) {
+    let (_, db, _) = connected(database, Delivery::outbox().scope_bytes(1)).await;
+    let bare = &database.bare;
+    for text in [
+        "CREATE TABLE gate (id integer PRIMARY KEY, n integer)",
+        "INSERT INTO gate VALUES (1, 0)",
+        "CREATE TABLE heavy (id integer PRIMARY KEY AUTO_INCREMENT, n integer)",
+        "CREATE TRIGGER gated BEFORE INSERT ON audit_outbox FOR EACH ROW UPDATE gate SET n = n + 1 WHERE id = 1",
+    ] {
+        bare.execute_unprepared(text).await.unwrap();
+    }
+    // Whoever has changed less is undone.
+    let other = bare.begin().await.unwrap();
+    other.execute_unprepared("INSERT INTO heavy (n) SELECT seq FROM seq_1_to_1000").await.unwrap();
+    other.execute_unprepared("UPDATE gate SET n = 0").await.unwrap();
+    let txn = db.begin().await.unwrap();
+    new_item("one").insert(&txn).await.unwrap();
+    let write = async {
+        let refused = new_item("two").insert(&txn).await.unwrap_err();
+        assert!(AuditError::from_db_err(&refused).is_some(), "{refused}");
+    };
+    let meet = async {
+        until("the outbox waits", async || {
+            let waits = sql(bare, "SELECT COUNT(*) FROM information_schema.INNODB_LOCK_WAITS");
+            bare.query_one_raw(waits).await.unwrap().unwrap().try_get_by_index::<i64>(0).unwrap() > 0
+        })
+        .await;
+        other.execute_unprepared("UPDATE item SET name = 'x' WHERE id = 1").await.unwrap();
+    };
+    tokio::join!(write, meet);
+    other.rollback().await.unwrap();
+    txn.commit().await.unwrap();
+    assert_eq!((count(bare, item::Entity).await, rows(bare).await), (0, vec![]));
 }
