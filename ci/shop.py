@@ -129,8 +129,8 @@ class Shop:
     def stats(self):
         """The counters that the shop prints at its end."""
         text = re.search(r"^Stats \{(.*)\}$", self.stderr.read_text(), re.M).group(1)
-        failures = re.search(r"failures: (\{.*\})", text).group(1)
-        counters = {name: int(value) for name, value in re.findall(r"(\w+): (\d+)", text.split("failures:")[0])}
+        numbers, failures = re.fullmatch(r"(.*) failures: (\{.*\})", text).groups()
+        counters = {name: int(value) for name, value in re.findall(r"(\w+): (\d+)", numbers)}
         return counters | {"failures": ast.literal_eval(failures)}
 
 
