@@ -8,6 +8,7 @@ use crate::{
     connection::{AuditedConnection, Shared},
     error::AuditError,
     outbox::{self, Found, Limit, Outbox, PoolStore},
+    permission::Trusted,
 };
 
 /// Adds `connect` to [`Audit`].
@@ -33,7 +34,8 @@ pub trait ConnectExt {
         connection: C,
     ) -> impl Future<Output = Result<AuditedConnection<C>, AuditError>> + Send
     where
-        C: ConnectionTrait + TransactionTrait + Clone + Send + 'static;
+        C: ConnectionTrait + TransactionTrait + Clone + Send + 'static,
+        C::Transaction: Sync + 'static;
 
     /// [`connect`](Self::connect), with a name of your own for the database (`db.namespace`): for services with more
     /// than one.
@@ -47,13 +49,15 @@ pub trait ConnectExt {
         connection: C,
     ) -> impl Future<Output = Result<AuditedConnection<C>, AuditError>> + Send
     where
-        C: ConnectionTrait + TransactionTrait + Clone + Send + 'static;
+        C: ConnectionTrait + TransactionTrait + Clone + Send + 'static,
+        C::Transaction: Sync + 'static;
 }
 
 impl ConnectExt for Audit {
     async fn connect<C>(&self, connection: C) -> Result<AuditedConnection<C>, AuditError>
     where
         C: ConnectionTrait + TransactionTrait + Clone + Send + 'static,
+        C::Transaction: Sync + 'static,
     {
         connect(self, None, connection).await
     }
@@ -61,6 +65,7 @@ impl ConnectExt for Audit {
     async fn connect_named<C>(&self, name: &str, connection: C) -> Result<AuditedConnection<C>, AuditError>
     where
         C: ConnectionTrait + TransactionTrait + Clone + Send + 'static,
+        C::Transaction: Sync + 'static,
     {
         connect(self, Some(name.to_owned()), connection).await
     }
@@ -73,13 +78,15 @@ async fn connect<C>(
 ) -> Result<AuditedConnection<C>, AuditError>
 where
     C: ConnectionTrait + TransactionTrait + Clone + Send + 'static,
+    C::Transaction: Sync + 'static,
 {
     let backend = connection.get_database_backend();
     let mut system = system_name(backend);
     let mut namespace = name;
     // A mock's script has no answers to questions of ours.
     if audit.is_recording() && !connection.is_mock_connection() {
-        let ask = async |sql: &str| ask(&connection, backend, sql).await.map_err(AuditError::Connect);
+        let ask =
+            async |sql: &str| ask(&Trusted(&connection), backend, sql).await.map_err(AuditError::Connect);
         if backend == DbBackend::MySql
             && ask("SELECT VERSION()").await?.is_some_and(|version| version.contains("MariaDB"))
         {
@@ -98,7 +105,7 @@ where
     let outbox = outbox(audit, &connection).await?;
     let shared = Shared::new(audit.clone(), backend, database).with_outbox(outbox);
     if audit.is_recording() && !connection.is_mock_connection() {
-        shared.catalog.survey(&connection, backend).await;
+        shared.catalog.survey(&Trusted(&connection), backend).await;
     }
     Ok(AuditedConnection::new(connection, shared))
 }
@@ -107,16 +114,17 @@ where
 async fn outbox<C>(audit: &Audit, connection: &C) -> Result<Option<Outbox>, AuditError>
 where
     C: ConnectionTrait + TransactionTrait + Clone + Send + 'static,
+    C::Transaction: Sync + 'static,
 {
     let Some(settings) = audit.outbox_settings() else { return Ok(None) };
     let limit = Limit::new(settings.max_rows);
     if !connection.is_mock_connection() {
-        match outbox::check(connection).await.map_err(AuditError::Connect)? {
+        match outbox::check(&Trusted(connection)).await.map_err(AuditError::Connect)? {
             Found::Ready => {}
             Found::Missing => return Err(AuditError::NoOutbox),
             Found::Denied => return Err(AuditError::OutboxDenied { needs: "INSERT" }),
         }
-        let counted = limit.check(connection).await;
+        let counted = limit.check(&Trusted(connection)).await;
         counted.map_err(|_| AuditError::OutboxDenied { needs: "SELECT (state) for `outbox_max_rows`" })?;
     }
     audit.register_outbox(PoolStore(connection.clone()));

@@ -16,6 +16,7 @@ use crate::{
     detached::detached,
     error::says_schema_moved,
     outbox::Outbox,
+    permission::{self, Trusted},
     probe,
     scope::Scope,
     transaction::{AuditedTransaction, end},
@@ -107,6 +108,12 @@ impl<C> AuditedConnection<C> {
         Self { inner: self.inner.clone(), shared: self.shared.clone(), context: Some(context) }
     }
 
+    /// What is known of the database, for another connection to it.
+    #[cfg(feature = "rbac")]
+    pub(crate) fn over<D>(&self, inner: D) -> AuditedConnection<D> {
+        AuditedConnection { inner, shared: self.shared.clone(), context: self.context.clone() }
+    }
+
     fn audited<T: Send + Sync + 'static>(&self, inner: T) -> AuditedTransaction<T> {
         AuditedTransaction::new(inner, self.shared.clone(), self.context.clone())
     }
@@ -128,10 +135,10 @@ where
         detached(async move {
             // In an outbox, row and record need a transaction around them.
             if shared.outbox.is_none()
-                && capture::answers_everything(&connection, &site, &plan, &request).await
+                && capture::answers_everything(&Trusted(&connection), &site, &plan, &request).await
             {
                 let scope = Scope::new(shared.audit.clone(), shared.backend);
-                let capture = Capture { connection: &connection, scope: &scope, site: &site };
+                let capture = Capture { connection: &Trusted(&connection), scope: &scope, site: &site };
                 let reply = capture::run(&capture, &plan, request).await?;
                 end(&shared.audit, &scope).await;
                 return Ok(reply);
@@ -206,6 +213,7 @@ async fn in_a_transaction<C>(
 ) -> Result<Reply, DbErr>
 where
     C: TransactionTrait,
+    C::Transaction: 'static,
 {
     let options = TransactionOptions {
         // The lock before the snapshot: no other writer comes between the old row and the new one.
@@ -215,7 +223,7 @@ where
     };
     let transaction = connection.begin_with_options(options).await?;
     let scope = Scope::new(shared.audit.clone(), shared.backend);
-    let capture = Capture { connection: &transaction, scope: &scope, site };
+    let capture = Capture { connection: &Trusted(&transaction), scope: &scope, site };
     match capture::run(&capture, plan, request).await {
         Ok(reply) => {
             let turn = scope.turn().await;
@@ -243,14 +251,14 @@ macro_rules! connection_trait {
         }
 
         async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-            match self.shared.plan(&statement.sql) {
+            match self.plan_of_text(&statement.sql) {
                 None => self.observed(self.bare().execute_raw(statement)).await,
                 Some(plan) => self.captured(plan, Request::raw(statement, Call::Execute)).await?.executed(),
             }
         }
 
         async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-            match self.shared.plan(sql) {
+            match self.plan_of_text(sql) {
                 None => self.observed(self.bare().execute_unprepared(sql)).await,
                 Some(plan) => {
                     let statement = Statement::from_string(self.shared.backend, sql);
@@ -260,39 +268,42 @@ macro_rules! connection_trait {
         }
 
         async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-            match self.shared.plan(&statement.sql) {
+            match self.plan_of_text(&statement.sql) {
                 None => self.observed(self.bare().query_one_raw(statement)).await,
                 Some(plan) => self.captured(plan, Request::raw(statement, Call::QueryOne)).await?.one(),
             }
         }
 
         async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-            match self.shared.plan(&statement.sql) {
+            match self.plan_of_text(&statement.sql) {
                 None => self.observed(self.bare().query_all_raw(statement)).await,
                 Some(plan) => self.captured(plan, Request::raw(statement, Call::QueryAll)).await?.all(),
             }
         }
 
         async fn execute<S: StatementBuilder>(&self, statement: &S) -> Result<ExecResult, DbErr> {
+            permission::check(self.bare(), statement)?;
             let built = self.shared.backend.build(statement);
             match self.shared.plan(&built.sql) {
-                None => self.observed(self.bare().execute_raw(built)).await,
+                None => self.observed(Trusted(self.bare()).execute_raw(built)).await,
                 Some(plan) => self.captured(plan, Request::built(built, Call::Execute)).await?.executed(),
             }
         }
 
         async fn query_one<S: StatementBuilder>(&self, statement: &S) -> Result<Option<QueryResult>, DbErr> {
+            permission::check(self.bare(), statement)?;
             let built = self.shared.backend.build(statement);
             match self.shared.plan(&built.sql) {
-                None => self.observed(self.bare().query_one_raw(built)).await,
+                None => self.observed(Trusted(self.bare()).query_one_raw(built)).await,
                 Some(plan) => self.captured(plan, Request::built(built, Call::QueryOne)).await?.one(),
             }
         }
 
         async fn query_all<S: StatementBuilder>(&self, statement: &S) -> Result<Vec<QueryResult>, DbErr> {
+            permission::check(self.bare(), statement)?;
             let built = self.shared.backend.build(statement);
             match self.shared.plan(&built.sql) {
-                None => self.observed(self.bare().query_all_raw(built)).await,
+                None => self.observed(Trusted(self.bare()).query_all_raw(built)).await,
                 Some(plan) => self.captured(plan, Request::built(built, Call::QueryAll)).await?.all(),
             }
         }
@@ -316,6 +327,11 @@ where
 {
     fn bare(&self) -> &C {
         &self.inner
+    }
+
+    /// What there is to capture of a text that the caller wrote. A restricted connection refuses it by itself.
+    fn plan_of_text(&self, sql: &str) -> Option<Arc<Plan>> {
+        if permission::is_restricted::<C>() { None } else { self.shared.plan(sql) }
     }
 
     /// A statement that stands alone and is not captured leaves nothing to remember.

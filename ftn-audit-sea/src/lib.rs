@@ -51,6 +51,7 @@ mod event;
 pub mod hooks;
 mod link;
 pub mod outbox;
+mod permission;
 mod probe;
 mod registry;
 mod scope;

@@ -16,7 +16,9 @@ use crate::{
     connection::{Shared, connection_trait},
     detached::{carried, detached},
     error::is_answer_of_the_database,
-    outbox, probe,
+    outbox,
+    permission::{self, Trusted},
+    probe,
     scope::{Scope, Turn},
 };
 
@@ -115,6 +117,10 @@ impl<T: Send + Sync + 'static> AuditedTransaction<T> {
 }
 
 impl<T: ConnectionTrait + Send + 'static> AuditedTransaction<T> {
+    fn plan_of_text(&self, sql: &str) -> Option<Arc<Plan>> {
+        if permission::is_restricted::<T>() { None } else { self.shared.plan(sql) }
+    }
+
     /// Runs a statement and its capture to their end, also when the caller gives them up on the way.
     pub(crate) async fn captured(&self, plan: Arc<Plan>, request: Request) -> Result<Reply, DbErr> {
         self.shared.audit.resolve_actor(self.context.as_ref()).await;
@@ -123,9 +129,10 @@ impl<T: ConnectionTrait + Send + 'static> AuditedTransaction<T> {
         let (scope, site) = (self.scope.clone(), self.shared.site(self.context.as_ref()));
         let shared = self.shared.clone();
         detached(async move {
-            let capture = Capture { connection: &*connection, scope: &scope, site: &site };
+            let trusted = Trusted(&*connection);
+            let capture = Capture { connection: &trusted, scope: &scope, site: &site };
             let reply = match capture::run(&capture, &plan, request).await {
-                Ok(reply) => outbox::spill(&*connection, &scope, &shared).await.map(|()| reply),
+                Ok(reply) => outbox::spill(&trusted, &scope, &shared).await.map(|()| reply),
                 failed => failed,
             };
             // Whoever has the turn next may want the connection for itself alone.
@@ -251,7 +258,7 @@ async fn hand_over_survivors(audit: &Audit, scope: &Scope) {
 /// Commits whatever is innermost on the connection, and hands over when that was the transaction itself.
 pub(crate) async fn commit<T>(inner: T, scope: &Scope, shared: &Shared, turn: Turn) -> Result<(), DbErr>
 where
-    T: ConnectionTrait + TransactionSession,
+    T: ConnectionTrait + TransactionSession + 'static,
 {
     if scope.is_nested() {
         let released = inner.commit().await;
@@ -265,9 +272,10 @@ where
         return released;
     }
     // Postgres answers COMMIT of an aborted transaction with success, and rolls it back.
-    let aborted = scope.is_doubtful() && shared.backend == DbBackend::Postgres && is_aborted(&inner).await;
+    let aborted =
+        scope.is_doubtful() && shared.backend == DbBackend::Postgres && is_aborted(&Trusted(&inner)).await;
     if let Some(outbox) = shared.outbox.as_ref().filter(|_| !aborted)
-        && let Err(error) = outbox::store(&inner, scope, shared, outbox).await
+        && let Err(error) = outbox::store(&Trusted(&inner), scope, shared, outbox).await
     {
         // What kept the record from being stored is what the caller wants to see.
         let _ = inner.rollback().await;

@@ -9,6 +9,7 @@ use sea_orm::{
 };
 
 use super::schema::TABLE;
+use crate::permission::Trusted;
 
 const COLUMNS: [&str; 11] = [
     "id",
@@ -114,11 +115,12 @@ pub(crate) struct PoolStore<C>(pub(crate) C);
 impl<C> OutboxStore for PoolStore<C>
 where
     C: ConnectionTrait + TransactionTrait + Send + 'static,
+    C::Transaction: 'static,
 {
     async fn store(&self, records: &[AuditRecord]) -> Result<(), String> {
         let stored = async {
             let transaction = self.0.begin().await?;
-            insert(&transaction, records).await?;
+            insert(&Trusted(&transaction), records).await?;
             transaction.commit().await
         };
         stored.await.map_err(|error| super::without_data(&error))
