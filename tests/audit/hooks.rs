@@ -21,6 +21,7 @@ on! { Sqlite Postgres MariaDb:
     a_failed_update_leaves_nothing_behind
     nested_models
     generic_code
+    a_hook_that_is_called_alone
     deletion_by_the_model
     what_is_not_there_is_no_event
     a_statement_without_a_read_back
@@ -199,6 +200,18 @@ async fn generic_code(database: &TestDatabase) {
     assert_eq!(titles(&update), ("-".to_owned(), "Mate".to_owned()));
     assert_eq!(update.attribute("audit.old_confirmed").unwrap(), false);
     assert_eq!(update.attribute("audit.changeset.price.old"), None);
+}
+
+/// As code does that writes by `update_many` and calls the hook for the row itself.
+async fn a_hook_that_is_called_alone(database: &TestDatabase) {
+    let mut item = stored_item(database, "Tea").await;
+    item.name = "Mate".to_owned();
+    let work = <item::ActiveModel as ActiveModelBehavior>::after_save(item, &database.bare, false);
+    database.audit.scope(work).await.unwrap();
+    let update = database.one();
+    assert_eq!(update.event_type(), "update");
+    assert_eq!(titles(&update), ("-".to_owned(), "Mate".to_owned()));
+    assert_eq!(update.attribute("audit.old_confirmed").unwrap(), false);
 }
 
 async fn deletion_by_the_model(database: &TestDatabase) {

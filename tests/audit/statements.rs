@@ -16,6 +16,7 @@ use crate::{
 on! { Sqlite Postgres MariaDb:
     one_record_a_change
     one_record_through_a_wrapper
+    a_wrapper_that_stores_its_backend_is_recorded_twice
     nested_models_are_one_transaction
     a_cascade_tells_of_every_row
     inserts_of_several_rows
@@ -56,13 +57,13 @@ async fn changes(db: &impl ConnectionTrait) {
     assert_eq!(gone.delete(db).await.unwrap().rows_affected, 1);
 }
 
-/// An application's own connection type, which forwards.
-struct Wrapper<'a, C>(&'a C);
+/// An application's own connection type, which forwards all but a backend that it may have stored.
+struct Wrapper<'a, C>(&'a C, Option<DbBackend>);
 
 #[async_trait]
 impl<C: ConnectionTrait> ConnectionTrait for Wrapper<'_, C> {
     fn get_database_backend(&self) -> DbBackend {
-        self.0.get_database_backend()
+        self.1.unwrap_or_else(|| self.0.get_database_backend())
     }
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         self.0.execute_raw(statement).await
@@ -82,11 +83,21 @@ impl<C: ConnectionTrait> ConnectionTrait for Wrapper<'_, C> {
 }
 
 async fn one_record_through_a_wrapper(database: &TestDatabase) {
-    let wrapper = Wrapper(&database.db);
-    database.audit.scope(changes(&Wrapper(&wrapper))).await;
+    let wrapper = Wrapper(&database.db, None);
+    database.audit.scope(changes(&Wrapper(&wrapper, None))).await;
     let records = database.take();
     assert_eq!(brief(&records), EXPECTED);
     assert!(records.iter().all(|record| record.attribute("audit.capture").is_none()));
+}
+
+/// The hooks take it for a plain connection, so that every change is recorded by them, too. The README says so.
+async fn a_wrapper_that_stores_its_backend_is_recorded_twice(database: &TestDatabase) {
+    let wrapper = Wrapper(&database.db, Some(database.kind.backend()));
+    database.audit.scope(changes(&wrapper)).await;
+    let (hooks, statements): (Vec<_>, Vec<_>) =
+        database.take().into_iter().partition(|record| record.attribute("audit.capture").is_some());
+    assert_eq!(brief(&statements), EXPECTED);
+    assert_eq!(brief(&hooks), EXPECTED);
 }
 
 fn nested() -> item::ActiveModelEx {
