@@ -25,6 +25,27 @@ pub mod item {
         pub stock: i32,
         pub note: Option<String>,
         pub active: bool,
+        #[sea_orm(has_many)]
+        pub parts: HasMany<super::part::Entity>,
+    }
+}
+
+/// What an item consists of; gone with it.
+pub mod part {
+    use ftn_audit_sea::entity::*;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
+    #[sea_orm(table_name = "part")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        #[sea_orm(indexed)]
+        pub item_id: i32,
+        pub size: i32,
+        #[sea_orm(belongs_to, from = "item_id", to = "id", on_delete = "Cascade")]
+        pub item: BelongsTo<super::item::Entity>,
     }
 }
 
@@ -53,8 +74,12 @@ pub struct Database {
     pub audited: AuditedConnection,
     pub disabled: AuditedConnection,
     pub noop: AuditedConnection,
+    /// In outbox delivery.
+    pub outbox: AuditedConnection,
     /// With a queue, for hooks.
     pub audit: Audit,
+    /// Where another pool can connect.
+    pub url: String,
     admin: Option<(String, String)>,
     file: Option<PathBuf>,
 }
@@ -112,6 +137,10 @@ impl Database {
         }
         let schema = Schema::new(bare.get_database_backend());
         bare.execute(&schema.create_table_from_entity(item::Entity)).await.expect("a table");
+        bare.execute(&schema.create_table_from_entity(part::Entity)).await.expect("a table");
+        for index in schema.create_index_from_entity(part::Entity) {
+            bare.execute(&index).await.expect("an index");
+        }
         bare.execute(&schema.create_table_from_entity(plain::Entity)).await.expect("a table");
         let audit = Audit::builder()
             .service_name("bench")
@@ -122,20 +151,29 @@ impl Database {
             .expect("a sound handle");
         let noop =
             Audit::builder().delivery(Delivery::noop()).environment(|_| None).build().expect("a handle");
+        let outbox = Audit::builder()
+            .sink(Null)
+            .delivery(Delivery::outbox())
+            .environment(|_| None)
+            .build()
+            .expect("a sound handle");
+        outbox.install(&bare).await.expect("an outbox");
         Self {
             name: name.to_owned(),
+            outbox: outbox.connect(bare.clone()).await.expect("the outbox is there"),
             audited: audit.connect(bare.clone()).await.expect("the database answers"),
             disabled: Audit::disabled().connect(bare.clone()).await.expect("the database answers"),
             noop: noop.connect(bare.clone()).await.expect("the database answers"),
             bare,
             audit,
+            url,
             admin,
             file,
         }
     }
 
     pub async fn drop(self) {
-        drop((self.audited, self.disabled, self.noop));
+        drop((self.audited, self.disabled, self.noop, self.outbox));
         self.bare.close().await.expect("connections close");
         for suffix in ["", "-wal", "-shm"] {
             if let Some(file) = &self.file {

@@ -11,6 +11,7 @@
 //! is SeaORM on a plain connection, audited work goes through the same pool, and its records through a queue
 //! to a sink that drops them. The run fails when a bound is not met and no reason is known.
 
+#[allow(dead_code, reason = "the bench `load` uses the same tables, and more of them")]
 mod database;
 mod work;
 

@@ -5,9 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm::{ActiveValue::Set, ConnectionTrait, TransactionTrait, entity::prelude::*};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait, TransactionTrait, entity::prelude::*,
+    sea_query::OnConflict,
+};
 
-use crate::database::{Database, item, plain};
+use crate::database::{Database, item, part, plain};
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Mode {
@@ -67,11 +70,16 @@ pub const WORKS: &[Work] = &[
     work!("delete", BOTH, delete, |_, _| 2.1),
     work!("update_many_100", BOTH, update_many, |_, _| 2.5),
     work!("delete_many_100", BOTH, delete_many, |_, _| 2.5),
+    work!("insert_many_100", BOTH, insert_many, |_, _| 2.5),
+    work!("upsert", BOTH, upsert, |_, _| 2.5),
+    work!("delete_with_children", BOTH, delete_with_children, |_, _| 4.0),
     work!("select", &[Mode::Auto], select, |_, _| 1.02),
     work!("unaudited_update", BOTH, unaudited, |_, _| 1.02),
     work!("hooks_update", &[Mode::Auto], hooks, |_, _| 2.2),
     work!("noop_update", BOTH, noop, |_, _| 1.01),
     work!("disabled_update", BOTH, disabled, |_, _| 1.01),
+    work!("outbox_update", &[Mode::Auto], outbox, |_, _| 3.5),
+    work!("outbox_ten_updates", &[Mode::Txn], outbox_ten, |_, _| 1.35),
 ];
 
 /// Runs work on a side's connection, alone or in a transaction, and takes the time.
@@ -166,6 +174,50 @@ async fn delete_many(database: &Database, side: Side, mode: Mode) -> Duration {
     timed!(database, side, mode, &database.audited, work)
 }
 
+async fn insert_many(database: &Database, side: Side, mode: Mode) -> Duration {
+    rows(database, 1).await;
+    async fn work(db: &impl ConnectionTrait) {
+        let items = (0..100).map(new_item);
+        item::Entity::insert_many(items).exec_without_returning(db).await.expect("rows");
+    }
+    timed!(database, side, mode, &database.audited, work)
+}
+
+async fn upsert(database: &Database, side: Side, mode: Mode) -> Duration {
+    let items = rows(database, WRITES).await;
+    async fn work(db: &impl ConnectionTrait, items: &[item::Model]) {
+        for item in items {
+            let mut fresh: item::ActiveModel = item.clone().into();
+            fresh.price = Set(item.price + 1);
+            fresh.id = Set(item.id);
+            let conflict =
+                OnConflict::column(item::Column::Id).update_column(item::Column::Price).to_owned();
+            let insert = item::Entity::insert(fresh.reset_all()).on_conflict(conflict);
+            insert.exec_without_returning(db).await.expect("an upsert");
+        }
+    }
+    timed!(database, side, mode, &database.audited, async |db| work(db, &items).await)
+}
+
+/// Rows with three children each, which the database deletes along.
+async fn delete_with_children(database: &Database, side: Side, mode: Mode) -> Duration {
+    let items = rows(database, WRITES).await;
+    let children = items.iter().flat_map(|item| {
+        (0..3).map(|size| part::ActiveModel {
+            item_id: Set(item.id),
+            size: Set(size),
+            ..Default::default()
+        })
+    });
+    part::Entity::insert_many(children).exec_without_returning(&database.bare).await.expect("children");
+    async fn work(db: &impl ConnectionTrait, items: &[item::Model]) {
+        for item in items {
+            item.clone().delete(db).await.expect("a deletion");
+        }
+    }
+    timed!(database, side, mode, &database.audited, async |db| work(db, &items).await)
+}
+
 async fn select(database: &Database, side: Side, mode: Mode) -> Duration {
     let items = rows(database, WRITES).await;
     async fn work(db: &impl ConnectionTrait, items: &[item::Model]) {
@@ -217,4 +269,15 @@ async fn noop(database: &Database, side: Side, mode: Mode) -> Duration {
 async fn disabled(database: &Database, side: Side, mode: Mode) -> Duration {
     let items = rows(database, WRITES).await;
     timed!(database, side, mode, &database.disabled, async |db| reprice(db, &items).await)
+}
+
+/// The rows of the outbox are nobody's: no relay takes a part of the time.
+async fn outbox(database: &Database, side: Side, mode: Mode) -> Duration {
+    let items = rows(database, WRITES).await;
+    timed!(database, side, mode, &database.outbox, async |db| reprice(db, &items).await)
+}
+
+async fn outbox_ten(database: &Database, side: Side, mode: Mode) -> Duration {
+    let items = rows(database, 10).await;
+    timed!(database, side, mode, &database.outbox, async |db| reprice(db, &items).await)
 }
