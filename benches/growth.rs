@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! cargo bench --bench growth
+//! cargo bench --bench growth -- rows
 //! ```
 //!
 //! Prints `growth <with> <how many> <microseconds>`: what auditing adds to one row's change, on SQLite in memory; the
@@ -202,13 +203,22 @@ async fn waiting() {
 
 fn main() {
     // `cargo test --benches` builds it and runs it for a look.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
+    let named: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = |name: &str| named.is_empty() || named.iter().any(|wanted| *wanted == name);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        columns().await;
-        rows().await;
-        waiting().await;
+        if wanted("columns") {
+            columns().await;
+        }
+        if wanted("rows") {
+            rows().await;
+        }
+        if wanted("waiting") {
+            waiting().await;
+        }
     });
 }

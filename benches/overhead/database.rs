@@ -25,12 +25,26 @@ pub mod item {
         pub stock: i32,
         pub note: Option<String>,
         pub active: bool,
+    }
+}
+
+pub mod machine {
+    use ftn_audit_sea::entity::*;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
+    #[sea_orm(table_name = "machine")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        pub name: String,
         #[sea_orm(has_many)]
         pub parts: HasMany<super::part::Entity>,
     }
 }
 
-/// What an item consists of; gone with it.
+/// What a machine consists of; gone with it.
 pub mod part {
     use ftn_audit_sea::entity::*;
     use sea_orm::entity::prelude::*;
@@ -42,10 +56,10 @@ pub mod part {
         #[sea_orm(primary_key)]
         pub id: i32,
         #[sea_orm(indexed)]
-        pub item_id: i32,
+        pub machine_id: i32,
         pub size: i32,
-        #[sea_orm(belongs_to, from = "item_id", to = "id", on_delete = "Cascade")]
-        pub item: BelongsTo<super::item::Entity>,
+        #[sea_orm(belongs_to, from = "machine_id", to = "id", on_delete = "Cascade")]
+        pub machine: BelongsTo<super::machine::Entity>,
     }
 }
 
@@ -137,6 +151,7 @@ impl Database {
         }
         let schema = Schema::new(bare.get_database_backend());
         bare.execute(&schema.create_table_from_entity(item::Entity)).await.expect("a table");
+        bare.execute(&schema.create_table_from_entity(machine::Entity)).await.expect("a table");
         bare.execute(&schema.create_table_from_entity(part::Entity)).await.expect("a table");
         for index in schema.create_index_from_entity(part::Entity) {
             bare.execute(&index).await.expect("an index");

@@ -4,7 +4,7 @@
 //! ```text
 //! cargo bench --bench overhead
 //! cargo bench --bench overhead -- --quick
-//! cargo bench --bench overhead -- postgres
+//! cargo bench --bench overhead -- postgres update delete
 //! ```
 //!
 //! SQLite always; Postgres and MariaDB where `FTN_AUDIT_TEST_POSTGRES` and `FTN_AUDIT_TEST_MARIADB` say where. Bare work
@@ -48,17 +48,23 @@ fn main() -> ExitCode {
     runtime.block_on(async {
         let mut passed = true;
         for database in databases().await {
-            if wanted.is_empty() || wanted.iter().any(|name| **name == database.name) {
-                for work in WORKS {
-                    for mode in work.modes {
-                        passed &= row(&database, work, *mode, &effort).await;
-                    }
+            for work in WORKS.iter().filter(|work| is_wanted(&wanted, &database, work)) {
+                for mode in work.modes {
+                    passed &= row(&database, work, *mode, &effort).await;
                 }
             }
             database.drop().await;
         }
         if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     })
+}
+
+/// Names of databases and of work choose each by themselves; where there are none, all are wanted.
+fn is_wanted(names: &[&String], database: &Database, work: &Work) -> bool {
+    let (works, databases): (Vec<_>, Vec<_>) =
+        names.iter().partition(|name| WORKS.iter().any(|work| work.name == name.as_str()));
+    (works.is_empty() || works.iter().any(|name| name.as_str() == work.name))
+        && (databases.is_empty() || databases.iter().any(|name| **name == database.name))
 }
 
 async fn row(database: &Database, work: &Work, mode: Mode, effort: &Effort) -> bool {

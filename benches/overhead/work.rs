@@ -10,7 +10,7 @@ use sea_orm::{
     sea_query::OnConflict,
 };
 
-use crate::database::{Database, item, part, plain};
+use crate::database::{Database, item, machine, part, plain};
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Mode {
@@ -201,21 +201,26 @@ async fn upsert(database: &Database, side: Side, mode: Mode) -> Duration {
 
 /// Rows with three children each, which the database deletes along.
 async fn delete_with_children(database: &Database, side: Side, mode: Mode) -> Duration {
-    let items = rows(database, WRITES).await;
-    let children = items.iter().flat_map(|item| {
+    let bare = &database.bare;
+    bare.execute_unprepared("DELETE FROM machine").await.expect("an empty table");
+    let machines = (0..WRITES)
+        .map(|number| machine::ActiveModel { name: Set(number.to_string()), ..Default::default() });
+    machine::Entity::insert_many(machines).exec_without_returning(bare).await.expect("rows");
+    let machines = machine::Entity::find().all(bare).await.expect("rows");
+    let parts = machines.iter().flat_map(|machine| {
         (0..3).map(|size| part::ActiveModel {
-            item_id: Set(item.id),
+            machine_id: Set(machine.id),
             size: Set(size),
             ..Default::default()
         })
     });
-    part::Entity::insert_many(children).exec_without_returning(&database.bare).await.expect("children");
-    async fn work(db: &impl ConnectionTrait, items: &[item::Model]) {
-        for item in items {
-            item.clone().delete(db).await.expect("a deletion");
+    part::Entity::insert_many(parts).exec_without_returning(bare).await.expect("children");
+    async fn work(db: &impl ConnectionTrait, machines: &[machine::Model]) {
+        for machine in machines {
+            machine.clone().delete(db).await.expect("a deletion");
         }
     }
-    timed!(database, side, mode, &database.audited, async |db| work(db, &items).await)
+    timed!(database, side, mode, &database.audited, async |db| work(db, &machines).await)
 }
 
 async fn select(database: &Database, side: Side, mode: Mode) -> Duration {
