@@ -103,7 +103,8 @@ fn row(price: i64) -> item::Model {
 fn change(audit: &Audit) -> Change<item::Model> {
     let model = item::Model::model();
     let price = model.columns.iter().find(|column| column.sql_name == "price").expect("a column");
-    let changed = audit.column_change(price, Some(AttributeValue::from(420)), Some(AttributeValue::from(450)));
+    let changed =
+        audit.column_change(price, Some(AttributeValue::from(420)), Some(AttributeValue::from(450)));
     let facts = ChangeFacts {
         event: EventType::Update,
         model,
@@ -135,8 +136,11 @@ fn look_up(bench: &mut Criterion) {
         for (name, context, found) in [("found", present, true), ("absent", absent, false)] {
             group.bench_function(BenchmarkId::new(name, formatters), |bench| {
                 bench.iter(|| {
-                    let has =
-                        audit.has_formatter(item::Model::model(), Some(&context), black_box(&EventType::Update));
+                    let has = audit.has_formatter(
+                        item::Model::model(),
+                        Some(&context),
+                        black_box(&EventType::Update),
+                    );
                     assert_eq!(has, found);
                 });
             });

@@ -168,14 +168,13 @@ async fn rows() {
     for rows in [1, 10, 100, 1000, 10_000] {
         five::Entity::delete_many().exec(&bare).await.expect("an empty table");
         for chunk in (0..rows).collect::<Vec<i32>>().chunks(500) {
-            let new =
-                chunk.iter().map(|_| five::ActiveModel { changes: Set(0), ..Default::default() });
+            let new = chunk.iter().map(|_| five::ActiveModel { changes: Set(0), ..Default::default() });
             five::Entity::insert_many(new).exec_without_returning(&bare).await.expect("rows");
         }
         async fn all(db: &impl ConnectionTrait) -> Duration {
             let start = Instant::now();
-            let update = five::Entity::update_many()
-                .col_expr(five::Column::Changes, Expr::value(fastrand::i64(..)));
+            let update =
+                five::Entity::update_many().col_expr(five::Column::Changes, Expr::value(fastrand::i64(..)));
             update.exec(db).await.expect("an update");
             start.elapsed()
         }

@@ -1,7 +1,7 @@
 //! Transactions of two updates in either order on ten rows: deadlocks, bare and audited.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sea_orm::{DbErr, TransactionSession, TransactionTrait};
 use tokio::task::JoinSet;

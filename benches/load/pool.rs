@@ -5,10 +5,7 @@ use std::time::{Duration, Instant};
 use sea_orm::ConnectionTrait;
 use tokio::task::JoinSet;
 
-use crate::{
-    database::Database,
-    median, micros, reprice, rows,
-};
+use crate::{database::Database, median, micros, reprice, rows};
 
 const TASKS: usize = 64;
 const UPDATES: usize = 40;

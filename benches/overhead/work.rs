@@ -6,8 +6,7 @@ use std::{
 };
 
 use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, TransactionTrait, entity::prelude::*,
-    sea_query::OnConflict,
+    ActiveValue::Set, ConnectionTrait, TransactionTrait, entity::prelude::*, sea_query::OnConflict,
 };
 
 use crate::database::{Database, item, machine, part, plain};
@@ -190,8 +189,7 @@ async fn upsert(database: &Database, side: Side, mode: Mode) -> Duration {
             let mut fresh: item::ActiveModel = item.clone().into();
             fresh.price = Set(item.price + 1);
             fresh.id = Set(item.id);
-            let conflict =
-                OnConflict::column(item::Column::Id).update_column(item::Column::Price).to_owned();
+            let conflict = OnConflict::column(item::Column::Id).update_column(item::Column::Price).to_owned();
             let insert = item::Entity::insert(fresh.reset_all()).on_conflict(conflict);
             insert.exec_without_returning(db).await.expect("an upsert");
         }

@@ -223,6 +223,7 @@ where
     };
     let transaction = connection.begin_with_options(options).await?;
     let scope = Scope::new(shared.audit.clone(), shared.backend);
+    scope.got_write_lock();
     let capture = Capture { connection: &Trusted(&transaction), scope: &scope, site };
     match capture::run(&capture, plan, request).await {
         Ok(reply) => {

@@ -45,6 +45,8 @@ pub(crate) struct Scope {
 
 struct State {
     frames: Vec<Frame>,
+    /// Whether SQLite keeps every other writer out until the transaction ends.
+    write_lock: bool,
     /// Whether a statement failed, or its end was not seen: then Postgres may have aborted the transaction, and COMMIT
     /// will be a rollback that reports success.
     doubtful: bool,
@@ -138,8 +140,18 @@ impl Scope {
             numbering: None,
             stored: 0,
             outside: Vec::new(),
+            write_lock: false,
         };
         Self { audit, backend, state: Mutex::new(state), turn: Arc::default() }
+    }
+
+    /// Whether the transaction is known to keep every other writer of a SQLite database out.
+    pub(crate) fn has_write_lock(&self) -> bool {
+        self.state().write_lock
+    }
+
+    pub(crate) fn got_write_lock(&self) {
+        self.state().write_lock = true;
     }
 
     /// Waits for the connection's statements before this one. Held over a whole capture (old row, statement, new row)
@@ -337,6 +349,7 @@ impl Scope {
     fn end_by_itself(&self, state: &mut State) {
         state.ended = true;
         state.numbering = None;
+        state.write_lock = false;
         for frame in &mut state.frames {
             self.audit.discard(frame.entries.len() + frame.spilled);
             *frame = Frame::default();

@@ -103,7 +103,7 @@ async fn before<C: ConnectionTrait>(
     }
     let key = plan.key.as_ref().and_then(|key| parameters(&request.statement, key));
     let read = async {
-        site.take_write_lock(*connection, table.entity).await?;
+        capture.take_write_lock(table.entity).await?;
         if let Some(key) = &key {
             return table.by_keys(*connection, std::slice::from_ref(key), Lock::AsWritten).await.map(Some);
         }

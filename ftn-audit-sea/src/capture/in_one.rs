@@ -71,8 +71,6 @@ pub(super) async fn run<C: ConnectionTrait>(
 
 type Answer = (Option<Row>, Option<QueryResult>);
 
-/// A CTE locks the row and reads it, the UPDATE joins it. Nothing but renamed columns leaves the CTE, so the caller's own
-/// unqualified names stay unambiguous.
 async fn postgres<C: ConnectionTrait>(
     connection: &C,
     plan: &UpdatePlan,
@@ -80,6 +78,15 @@ async fn postgres<C: ConnectionTrait>(
     texts: &InOne,
     mut statement: Statement,
 ) -> Result<Answer, DbErr> {
+    statement.sql = texts.text.get_or_init(|| postgres_text(plan, table, texts)).clone();
+    let row = connection.query_one_raw(statement).await?;
+    let old = row.as_ref().and_then(|row| table.decode(row, OLD).ok());
+    Ok((old, row))
+}
+
+/// A CTE locks the row and reads it, the UPDATE joins it. Nothing but renamed columns leaves the CTE, so the caller's own
+/// unqualified names stay unambiguous.
+fn postgres_text(plan: &UpdatePlan, table: &Table, texts: &InOne) -> String {
     let named = &plan.named;
     let quote = |name: &str| quoted(DbBackend::Postgres, name);
     let qualifier = quote(&named.qualifier);
@@ -89,18 +96,14 @@ async fn postgres<C: ConnectionTrait>(
         joined.push_str(&format!(" AND {qualifier}.{} = ftn_old.\"ftn_key_{index}\"", quote(key)));
     }
     let select = table.select_text(Some(&named.qualifier), OLD);
-    let InOne { head, condition, returning } = texts;
-    statement.sql = format!(
+    let InOne { head, condition, returning, .. } = texts;
+    format!(
         "WITH ftn_old AS ({select}{keys} FROM {} {condition} FOR NO KEY UPDATE) {head}FROM ftn_old {condition}{joined} \
          {returning}, ftn_old.*",
         named.from
-    );
-    let row = connection.query_one_raw(statement).await?;
-    let old = row.as_ref().and_then(|row| table.decode(row, OLD).ok());
-    Ok((old, row))
+    )
 }
 
-/// SELECT and UPDATE in one text; the write that touches nothing takes the lock before the snapshot.
 async fn sqlite<C: ConnectionTrait>(
     connection: &C,
     plan: &UpdatePlan,
@@ -109,21 +112,7 @@ async fn sqlite<C: ConnectionTrait>(
     statement: Statement,
     key: &[Value],
 ) -> Result<Answer, DbErr> {
-    let named = &plan.named;
-    let select = table.select_text(Some(&named.qualifier), OLD);
-    let nothing = nothing_written(DbBackend::Sqlite, table.entity);
-    let quote = |name: &str| quoted(DbBackend::Sqlite, name);
-    let condition: Vec<_> = table
-        .entity
-        .key_names()
-        .map(|key| format!("{}.{} = ?", quote(&named.qualifier), quote(key)))
-        .collect();
-    let InOne { head, condition: own, returning } = texts;
-    let sql = format!(
-        "{nothing}; {select}, 1 AS ftn_old FROM {} WHERE {}; {head}{own}{returning}",
-        named.from,
-        condition.join(" AND ")
-    );
+    let sql = texts.text.get_or_init(|| sqlite_text(plan, table, texts)).clone();
     let values = key.iter().cloned().chain(statement.values.into_iter().flat_map(|values| values.0));
     let rows =
         connection.query_all_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)).await?;
@@ -136,4 +125,23 @@ async fn sqlite<C: ConnectionTrait>(
         }
     }
     Ok((old, new))
+}
+
+/// SELECT and UPDATE in one text; the write that touches nothing takes the lock before the snapshot.
+fn sqlite_text(plan: &UpdatePlan, table: &Table, texts: &InOne) -> String {
+    let named = &plan.named;
+    let select = table.select_text(Some(&named.qualifier), OLD);
+    let nothing = nothing_written(DbBackend::Sqlite, table.entity);
+    let quote = |name: &str| quoted(DbBackend::Sqlite, name);
+    let condition: Vec<_> = table
+        .entity
+        .key_names()
+        .map(|key| format!("{}.{} = ?", quote(&named.qualifier), quote(key)))
+        .collect();
+    let InOne { head, condition: own, returning, .. } = texts;
+    format!(
+        "{nothing}; {select}, 1 AS ftn_old FROM {} WHERE {}; {head}{own}{returning}",
+        named.from,
+        condition.join(" AND ")
+    )
 }

@@ -32,13 +32,25 @@ pub(crate) use self::{
     send::{Call, Reply, Request},
     site::{LinkEvent, RowChange, Site, finish},
 };
-use crate::{error::is_unreadable_row, scope::Scope};
+use crate::{auditable::AnyEntity, error::is_unreadable_row, scope::Scope};
 
 /// One statement's capture: where it is sent, what owns its records, and where and when it was said.
 pub(crate) struct Capture<'a, C> {
     pub(crate) connection: &'a C,
     pub(crate) scope: &'a Scope,
     pub(crate) site: &'a Site,
+}
+
+impl<C: ConnectionTrait> Capture<'_, C> {
+    /// [`Site::take_write_lock`], unless the transaction has it: SQLite gives it back when the transaction ends, not when a
+    /// savepoint does.
+    async fn take_write_lock(&self, entity: &'static dyn AnyEntity) -> Result<(), DbErr> {
+        if !self.scope.has_write_lock() {
+            self.site.take_write_lock(self.connection, entity).await?;
+            self.scope.got_write_lock();
+        }
+        Ok(())
+    }
 }
 
 impl<C> Capture<'_, C> {

@@ -90,7 +90,7 @@ async fn before<C: ConnectionTrait>(
     let by_key = plan.key.as_ref().filter(|_| plan.keeps_keys());
     if let Some(key) = by_key.and_then(|key| parameters(&request.statement, key)) {
         let read = async {
-            site.take_write_lock(*connection, table.entity).await?;
+            capture.take_write_lock(table.entity).await?;
             table.by_keys(*connection, std::slice::from_ref(&key), Lock::AsWritten).await
         };
         let rows = match read.await {
@@ -103,7 +103,7 @@ async fn before<C: ConnectionTrait>(
         return Ok(None);
     };
     let read = async {
-        site.take_write_lock(*connection, table.entity).await?;
+        capture.take_write_lock(table.entity).await?;
         connection.query_all_raw(select).await
     };
     let found = match read.await {

@@ -42,7 +42,7 @@ pub(super) async fn run<C: ConnectionTrait>(
         return unparsed::one(capture, entity, OPERATION, &plan.fingerprint, returning, request).await;
     };
     let read = async {
-        site.take_write_lock(*connection, entity).await?;
+        capture.take_write_lock(entity).await?;
         before(*connection, table, &lookups).await
     };
     let before = match read.await {

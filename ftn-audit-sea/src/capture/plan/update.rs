@@ -1,6 +1,6 @@
 //! UPDATE.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sea_orm::DbBackend;
 use sqlparser::ast::{AssignmentTarget, Update};
@@ -45,6 +45,8 @@ pub(crate) struct InOne {
     pub(crate) condition: String,
     /// RETURNING and all behind it.
     pub(crate) returning: String,
+    /// The statement that gives the old row, too: the same for every table that allows it.
+    pub(crate) text: OnceLock<String>,
 }
 
 impl UpdatePlan {
@@ -114,6 +116,7 @@ impl InOne {
             head: sql.get(..condition)?.to_owned(),
             condition: sql.get(condition..returning)?.to_owned(),
             returning: sql.get(returning..text.start_of(clauses.end))?.to_owned(),
+            text: OnceLock::new(),
         })
     }
 }
