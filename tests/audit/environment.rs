@@ -106,7 +106,9 @@ fn every_setting_of_the_documentation_is_tested() {
     let rows = documentation.lines().filter_map(|line| line.strip_prefix("/// | `")?.split(" | ").next());
     let documented: BTreeSet<_> = rows
         .flat_map(|names| names.split('`'))
-        .filter(|name| !name.is_empty() && name.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_'))
+        .filter(|name| {
+            !name.is_empty() && name.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_')
+        })
         .collect();
     assert_eq!(documented, SETTINGS.iter().map(|setting| setting.name).collect());
 }
@@ -161,7 +163,9 @@ fn contradicted(variable: &str, value: &str) -> AuditBuilder {
 async fn the_environment_wins_over_the_builder() {
     let audit = |variable, value| contradicted(variable, value).build().unwrap();
     let built = audit("AUDIT_OF_SOMEBODY_ELSE", "1");
-    assert!(built.describe().contains("delivery sync") && built.describe().contains("fallback structured_log"));
+    assert!(
+        built.describe().contains("delivery sync") && built.describe().contains("fallback structured_log")
+    );
     assert!(!built.records_hooks() && !built.records_relationships() && built.bulk_rows() == 5);
 
     assert!(audit("AUDIT_DELIVERY_MODE", "queue").describe().contains("delivery queue"));
@@ -175,8 +179,7 @@ async fn the_environment_wins_over_the_builder() {
         type Subject = tag::Model;
     }
     let misspelt = |variable, value, strict: bool| {
-        let rule =
-            Rule { route: None, event: Some("updated"), priority: 0, file: "formatters.rs", line: 1 };
+        let rule = Rule { route: None, event: Some("updated"), priority: 0, file: "formatters.rs", line: 1 };
         contradicted(variable, value)
             .registration(FormatterRegistration::with(rule, Nowhere))
             .strict_formatter_validation(strict)
@@ -352,8 +355,7 @@ async fn an_outbox_is_chosen_and_bounded_by_the_environment() {
     let database = Kind::Sqlite.database().await.expect("SQLite is always there");
     let variables =
         [("AUDIT_DELIVERY_MODE", "outbox"), ("AUDIT_OUTBOX_MAX_ROWS", "1"), ("AUDIT_OUTBOX_FULL", "stop")];
-    let audit =
-        builder(&variables).delivery(Delivery::queue()).fallback(Fallback::drop()).build().unwrap();
+    let audit = builder(&variables).delivery(Delivery::queue()).fallback(Fallback::drop()).build().unwrap();
     assert!(audit.describe().contains("delivery outbox"));
     audit.install(&database.bare).await.unwrap();
     let db = audit.connect(database.bare.clone()).await.unwrap();
