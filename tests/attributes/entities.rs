@@ -229,6 +229,85 @@ pub mod sponsorship {
     }
 }
 
+/// The format between the old one and the dense one: relation fields, and the `Relation` enum by hand.
+pub mod shelf {
+    use ftn_audit_sea::entity::*;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::compact_model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
+    #[sea_orm(table_name = "shelf")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+        #[audit(mask, name = "combination")]
+        pub lock: String,
+        #[audit(link)]
+        pub books: HasMany<super::book::Entity>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl Related<super::book::Entity> for Entity {
+        fn to() -> RelationDef {
+            super::shelf_book::Relation::Book.def()
+        }
+
+        fn via() -> Option<RelationDef> {
+            Some(super::shelf_book::Relation::Shelf.def().rev())
+        }
+    }
+}
+
+pub mod book {
+    use ftn_audit_sea::entity::*;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::compact_model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
+    #[sea_orm(table_name = "book")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+}
+
+pub mod shelf_book {
+    use ftn_audit_sea::entity::*;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::compact_model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
+    #[sea_orm(table_name = "shelf_book")]
+    #[audit(junction)]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub shelf_id: i32,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub book_id: i32,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {
+        #[sea_orm(
+            belongs_to = "super::shelf::Entity",
+            from = "Column::ShelfId",
+            to = "super::shelf::Column::Id"
+        )]
+        Shelf,
+        #[sea_orm(
+            belongs_to = "super::book::Entity",
+            from = "Column::BookId",
+            to = "super::book::Column::Id"
+        )]
+        Book,
+    }
+}
+
 /// Two entities on one table: this one is followed.
 pub mod product {
     use ftn_audit_sea::entity::*;

@@ -380,7 +380,13 @@ async fn what_is_locked_stays_on() {
                 let builder = if locked { builder.locked() } else { builder };
                 builder.build().unwrap()
             };
-            let (locked, open) = (audit(true), audit(false));
+            let log = Log::default();
+            let writer = log.clone();
+            let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+            let locked = tracing::subscriber::with_default(subscriber, || audit(true));
+            let open = audit(false);
+            let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+            assert!(log.contains(&format!("the environment would switch audit off by {name};")), "{log}");
             assert!(locked.is_recording() && locked.records_hooks(), "{variable}");
             assert!(!open.is_recording() || !open.records_hooks(), "{variable}");
         }
