@@ -143,7 +143,9 @@ pub(crate) fn read(tokens: TokenStream, errors: &mut Errors) -> Vec<Word> {
 
 fn word(input: ParseStream<'_>) -> Result<Word> {
     if !input.peek(Ident::peek_any) {
-        return Err(input.error("expected a word here"));
+        return Err(
+            input.error("expected a word here; write `word`, `word = ..` or `word(..)`, with commas between")
+        );
     }
     let ident = input.call(Ident::parse_any)?;
     let form = if input.peek(Token![=]) {
@@ -201,7 +203,7 @@ mod tests {
         assert_eq!(
             errors.messages(),
             [
-                "expected a word here",
+                "expected a word here; write `word`, `word = ..` or `word(..)`, with commas between",
                 "`b =` needs a value behind it",
                 "expected `,` before this",
                 "expected `,` before this"

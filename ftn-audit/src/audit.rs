@@ -273,7 +273,7 @@ impl Audit {
         if facts.marks.hook && facts.marks.old_unconfirmed && facts.event != EventType::Creation {
             inner.metrics.count_hook_without_old();
         }
-        let mut record = AuditRecord {
+        let record = AuditRecord {
             id: Uuid::now_v7(),
             event: facts.event.clone(),
             model: facts.model.name.as_str().into(),
@@ -291,14 +291,16 @@ impl Audit {
             place: None,
             best_effort: facts.model.on_failure == Some(OnFailure::BestEffort),
         };
-        cut(&mut record, inner.switches.record_bytes);
         let mut record = self.place(record, context);
         facts.hidden_key.blank_shared(&mut record.context, names::URL_PATH);
         Some(record)
     }
 
-    /// Fills in who and where, and counts the record.
+    /// Keeps the record within its bytes, fills in who and where, and counts it.
     pub(crate) fn place(&self, mut record: AuditRecord, context: Option<&AuditContext>) -> AuditRecord {
+        if let Some(inner) = &self.0 {
+            cut(&mut record, inner.switches.record_bytes);
+        }
         if let Some(context) = context {
             record.context = context.record_attributes();
             record.trace = context.trace();

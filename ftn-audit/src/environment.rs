@@ -195,3 +195,87 @@ impl<'a> Environment<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::OutboxFull;
+
+    /// What the environment makes of a delivery, in full.
+    fn delivery(built: Delivery, variables: &[(&str, &str)]) -> (String, Vec<String>) {
+        let lookup = |name: &str| {
+            let found = variables.iter().find(|(known, _)| name.strip_prefix("AUDIT_") == Some(*known));
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        let mut environment = Environment::new(&lookup);
+        let delivery = environment.delivery(built);
+        (format!("{delivery:?}"), environment.into_problems())
+    }
+
+    #[test]
+    fn a_queue_is_as_the_builder_would_have_it() {
+        let second = Duration::from_secs(1);
+        let expected = Delivery::queue()
+            .capacity(31)
+            .capacity_bytes(32)
+            .batch(3)
+            .linger(Duration::from_millis(34))
+            .max_attempts(35)
+            .max_age(36 * second)
+            .backoff(Duration::from_millis(37), Duration::from_millis(38));
+        let variables = [
+            ("QUEUE_CAPACITY", "31"),
+            ("QUEUE_CAPACITY_BYTES", "32"),
+            ("QUEUE_BATCH", "3"),
+            ("QUEUE_LINGER_MS", "34"),
+            ("RETRY_MAX_ATTEMPTS", "35"),
+            ("RETRY_MAX_AGE_SECONDS", "36"),
+            ("RETRY_INITIAL_MS", "37"),
+            ("RETRY_MAX_MS", "38"),
+        ];
+        let built = Delivery::queue().capacity(1).batch(1).max_attempts(1);
+        assert_eq!(delivery(built, &variables), (format!("{expected:?}"), vec![]));
+    }
+
+    #[test]
+    fn an_outbox_is_as_the_builder_would_have_it() {
+        let second = Duration::from_secs(1);
+        let expected = Delivery::outbox()
+            .scope_bytes(41)
+            .outbox_max_rows(42)
+            .outbox_full(OutboxFull::StopRecording)
+            .batch(43)
+            .lease(44 * second)
+            .max_age(45 * second)
+            .keep_sent(46 * second)
+            .keep_dead(47 * second)
+            .backoff(Duration::from_millis(48), Duration::from_millis(49));
+        let variables = [
+            ("OUTBOX_SCOPE_BYTES", "41"),
+            ("OUTBOX_MAX_ROWS", "42"),
+            ("OUTBOX_FULL", "stop"),
+            ("OUTBOX_BATCH", "43"),
+            ("OUTBOX_LEASE_SECONDS", "44"),
+            ("OUTBOX_MAX_AGE_SECONDS", "45"),
+            ("OUTBOX_KEEP_SENT_SECONDS", "46"),
+            ("OUTBOX_KEEP_DEAD_SECONDS", "47"),
+            ("RETRY_INITIAL_MS", "48"),
+            ("RETRY_MAX_MS", "49"),
+        ];
+        let built = Delivery::outbox().scope_bytes(1).outbox_max_rows(1).keep_sent(second);
+        assert_eq!(delivery(built, &variables), (format!("{expected:?}"), vec![]));
+    }
+
+    #[test]
+    fn what_the_environment_does_not_say_stays_as_built() {
+        let built = || Delivery::queue().capacity(31).linger(Duration::from_millis(34));
+        let same = format!("{:?}", built());
+        assert_eq!(delivery(built(), &[("DELIVERY_MODE", "queue")]), (same.clone(), vec![]));
+        assert_eq!(delivery(built(), &[("QUEUE_CAPACITY", " ")]), (same.clone(), vec![]));
+        // Of another mode's numbers there is nothing to keep.
+        let outbox = format!("{:?}", Delivery::outbox());
+        assert_eq!(delivery(built(), &[("DELIVERY_MODE", "Outbox")]), (outbox, vec![]));
+        let (kept, problems) = delivery(built(), &[("DELIVERY_MODE", "kafka"), ("QUEUE_CAPACITY", "0")]);
+        assert_eq!((kept, problems.len()), (same, 2), "{problems:?}");
+    }
+}

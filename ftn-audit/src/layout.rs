@@ -26,7 +26,12 @@ pub enum Encoding {
     Json,
     /// What the Python library sends, for fleets where both write to one store: the formatter's attributes alone, its
     /// names (`user_id`, `post_add`), every value a text, and nothing that it does not have: no transaction, no
-    /// database, no marks. Creations and deletions carry no values.
+    /// database, no marks but that of [`max_attributes`](crate::AuditBuilder::max_attributes), where it is set.
+    /// Creations and deletions carry no values.
+    ///
+    /// A map inside a list leaves as JSON text, and there the Python library keeps the order of the map's keys. Here
+    /// they are sorted, unless the program turns on the feature `preserve_order` of `serde_json`: the same JSON in
+    /// other bytes, for a store that compares texts.
     Seed,
 }
 
@@ -118,7 +123,7 @@ impl Default for Layout {
 impl Layout {
     pub(crate) fn encode(&self, record: &AuditRecord) -> Attributes {
         let attributes = match self.encoding {
-            Encoding::Seed => return self.seed(record),
+            Encoding::Seed => self.seed(record),
             Encoding::Flat => flat(record.attributes()),
             Encoding::Nested => grouped(record.attributes(), |columns| AttributeValue::Json(columns.into())),
             Encoding::Json => {
@@ -168,7 +173,10 @@ impl Layout {
             keep
         });
         let mut kept: Attributes = kept.collect();
-        kept.set(names::ATTRIBUTES_DROPPED, dropped);
+        match self.encoding {
+            Encoding::Seed => kept.set(names::ATTRIBUTES_DROPPED, dropped.to_string()),
+            _ => kept.set(names::ATTRIBUTES_DROPPED, dropped),
+        }
         kept
     }
 
@@ -389,6 +397,19 @@ mod tests {
         let cut = layout.encode(&record(10));
         assert_eq!(cut.len(), 4);
         assert!(cut.contains_key("log.record.uid") && cut.contains_key("audit.event_type"));
+    }
+
+    #[test]
+    fn a_cut_of_the_python_librarys_form_is_marked_in_text() {
+        let mut record = record(3);
+        record.formatted = record.own.len();
+        let whole = layout(Encoding::Seed).encode(&record);
+        assert_eq!((whole.len(), whole.contains_key(names::ATTRIBUTES_DROPPED)), (13, false));
+        let layout = Layout { max_attributes: 10, ..layout(Encoding::Seed) };
+        let cut = layout.encode(&record);
+        assert_eq!(cut.len(), 10);
+        assert_eq!(cut.get(names::ATTRIBUTES_DROPPED).unwrap(), "4");
+        assert!(cut.contains_key("user_last_name") && !cut.contains_key("audit.changeset.c2.new"));
     }
 
     #[test]

@@ -81,7 +81,10 @@ fn words(name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
+    use crate::record::hexadecimal;
 
     #[test]
     fn secrets_are_told_by_whole_words() {
@@ -120,7 +123,8 @@ mod tests {
     /// A change of the list is a new version: services see at start-up why a column is masked now.
     #[test]
     fn the_version_belongs_to_the_list() {
-        assert_eq!((SECRET_NAMES_VERSION, SECRET_NAMES.len()), (1, 24));
+        let list = hexadecimal(&Sha256::digest(SECRET_NAMES.join(",")));
+        assert_eq!((SECRET_NAMES_VERSION, &list[..16]), (1, "5839b22e2ea58787"));
         assert!(SECRET_NAMES.iter().all(|name| words(name).join("_") == *name));
     }
 }

@@ -101,6 +101,7 @@ impl Discovery {
         let mut models = std::mem::take(&mut report.models);
         models.sort_by_key(|model| (&model.name, model.file, model.line));
         check_names(&models, &mut report);
+        check_columns(&models, &mut report);
         check_tables(&models, &mut report);
         check_duplicates(&formatters, &mut report);
         check_reachable(&formatters, &models, &mut report);
@@ -123,6 +124,25 @@ fn check_names(models: &[&'static ModelInfo], report: &mut StartupReport) {
                 place(first),
                 place(model)
             ));
+        }
+    }
+}
+
+/// Of two columns under one name, a record would keep the values of one alone.
+fn check_columns(models: &[&'static ModelInfo], report: &mut StartupReport) {
+    for model in models {
+        let mut named = HashMap::new();
+        for column in model.columns.iter().filter(|column| !column.skipped) {
+            if let Some(first) = named.insert(column.name, column.sql_name) {
+                report.problem(format!(
+                    "`{}` at {} records both `{first}` and `{}` under the name `{}`; give one of them another name \
+                     with `#[audit(name = \"..\")]`",
+                    model.name,
+                    place(model),
+                    column.sql_name,
+                    column.name
+                ));
+            }
         }
     }
 }
@@ -322,6 +342,23 @@ mod tests {
             assert!(problems[0].contains(part), "{problems:?}");
         }
         assert!(tables(&[primary("A"), primary("B")])[0].contains("leave it on one"));
+    }
+
+    #[test]
+    fn a_column_has_a_name_of_its_own() {
+        let problems = |first: ColumnInfo, second: ColumnInfo| {
+            let mut report = StartupReport::default();
+            let columns = vec![first, second];
+            check_columns(&[model("A", Treatment::Default, |model| model.columns = columns)], &mut report);
+            report.problems
+        };
+        let column = |name, recorded, treatment| ColumnInfo::new(name, recorded, treatment, false);
+        let plain = |name, recorded| column(name, recorded, Treatment::Default);
+        assert_eq!(problems(plain("a", None), plain("b", None)), [""; 0]);
+        assert_eq!(problems(plain("a", Some("b")), plain("b", Some("a"))), [""; 0]);
+        assert_eq!(problems(column("a", None, Treatment::Skip), plain("b", Some("a"))), [""; 0]);
+        let problems = problems(plain("a", None), plain("b", Some("a")));
+        assert!(problems[0].contains("`A` at item.rs:7 records both `a` and `b` under"), "{problems:?}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! `hash`, `mask` and `columns = "allow"` in what records say.
+//! `hash`, `mask`, `ignore` and `columns = "allow"` in what records say.
 
-use sea_orm::{ActiveValue::Set, EntityTrait};
+use ftn_audit_sea::AttributeValue;
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, prelude::Expr};
 
 use crate::{
     database::{TestDatabase, changed, on_every_database},
@@ -11,6 +12,8 @@ on_every_database! {
     equal_values_have_equal_hashes
     a_hidden_key_tells_rows_apart
     only_named_columns_are_recorded
+    ignored_columns_make_no_event
+    one_event_for_many_rows_names_them_by_hashes
 }
 
 async fn equal_values_have_equal_hashes(test: &TestDatabase) {
@@ -84,4 +87,63 @@ async fn only_named_columns_are_recorded(test: &TestDatabase) {
     let record = test.one();
     assert_eq!((record.event_type().as_str(), changed(&record).len()), ("update", 0));
     assert_eq!(patient::Entity::find().all(&test.plain).await.unwrap()[0].diagnosis, "measles");
+}
+
+async fn use_badge(db: &impl ConnectionTrait) {
+    let new = badge::ActiveModel {
+        code: Set("b-1".into()),
+        door: Set("north".into()),
+        uses: Set(0),
+        last_day: Set(1),
+    };
+    let stored = new.insert(db).await.unwrap();
+    let mut change: badge::ActiveModel = stored.into();
+    change.uses = Set(1);
+    let mut change: badge::ActiveModel = change.update(db).await.unwrap().into();
+    change.last_day = Set(2);
+    let mut change: badge::ActiveModel = change.update(db).await.unwrap().into();
+    change.uses = Set(2);
+    change.last_day = Set(3);
+    change.door = Set("south".into());
+    badge::ActiveModel::from(change.update(db).await.unwrap()).delete(db).await.unwrap();
+}
+
+async fn ignored_columns_make_no_event(test: &TestDatabase) {
+    use_badge(&test.db).await;
+    let captured = test.take();
+    test.hooked(use_badge(&test.plain)).await;
+    for records in [captured, test.take()] {
+        let events: Vec<_> = records.iter().map(|record| record.event_type().to_string()).collect();
+        assert_eq!(events, ["creation", "update", "deletion"]);
+        assert_eq!(changed(&records[1]), ["door"]);
+    }
+}
+
+async fn one_event_for_many_rows_names_them_by_hashes(test: &TestDatabase) {
+    let codes = ["PLANTED-1", "PLANTED-2", "PLANTED-3"];
+    let badges = codes.map(|code| badge::ActiveModel {
+        code: Set(code.into()),
+        door: Set("north".into()),
+        uses: Set(0),
+        last_day: Set(1),
+    });
+    badge::Entity::insert_many(badges).exec(&test.db).await.unwrap();
+    let doors = badge::Entity::update_many().col_expr(badge::Column::Door, Expr::value("south"));
+    doors.exec(&test.db).await.unwrap();
+    badge::Entity::delete_many().exec(&test.db).await.unwrap();
+
+    let mut hashes = codes.map(|code| test.audit.hashes_of(code).remove(0));
+    hashes.sort();
+    let records = test.take();
+    let events: Vec<_> = records.iter().map(|record| record.event_type().to_string()).collect();
+    assert_eq!(events, ["creation", "update", "deletion"]);
+    for record in records {
+        let Some(AttributeValue::List(keys)) = record.attribute("audit.pk_set") else {
+            panic!("{record:#?}");
+        };
+        let mut keys: Vec<_> = keys.iter().map(ToString::to_string).collect();
+        keys.sort();
+        assert_eq!(keys, hashes);
+        assert!(!format!("{record:?} {}", record.to_json()).contains("PLANTED"), "{record:#?}");
+    }
 }

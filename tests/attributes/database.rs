@@ -87,6 +87,7 @@ async fn create_tables(db: &DatabaseConnection) {
         )*};
     }
     create!(account, guest, patient, document, flagged, person, topic, person_topic, product, letter, sealed);
+    create!(badge, member, sponsorship, shelf, book, shelf_book);
 }
 
 impl TestDatabase {

@@ -169,6 +169,145 @@ pub mod person_topic {
     }
 }
 
+/// A key that is a secret, columns that change with every use, and one event for many rows.
+pub mod badge {
+    use ftn_audit_sea::entity::*;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
+    #[sea_orm(table_name = "badge")]
+    #[audit(bulk = "summary", ignore(uses))]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false, column_type = "String(StringLen::N(32))")]
+        #[audit(hash)]
+        pub code: String,
+        pub door: String,
+        pub uses: i32,
+        #[audit(ignore)]
+        pub last_day: i32,
+    }
+}
+
+/// Linked with itself, in both directions.
+pub mod member {
+    use ftn_audit_sea::entity::*;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
+    #[sea_orm(table_name = "member")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+        #[sea_orm(self_ref, via = "sponsorship", from = "Member", to = "Sponsor")]
+        #[audit(link)]
+        pub sponsors: HasMany<Entity>,
+        #[sea_orm(self_ref, via = "sponsorship", reverse)]
+        #[audit(link)]
+        pub sponsored: HasMany<Entity>,
+    }
+}
+
+pub mod sponsorship {
+    use ftn_audit_sea::entity::*;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
+    #[sea_orm(table_name = "sponsorship")]
+    #[audit(junction)]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub member_id: i32,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub sponsor_id: i32,
+        #[sea_orm(belongs_to, relation_enum = "Member", from = "member_id", to = "id")]
+        pub member: BelongsTo<super::member::Entity>,
+        #[sea_orm(belongs_to, relation_enum = "Sponsor", from = "sponsor_id", to = "id")]
+        pub sponsor: BelongsTo<super::member::Entity>,
+    }
+}
+
+/// The format between the old one and the dense one: relation fields, and the `Relation` enum by hand.
+pub mod shelf {
+    use ftn_audit_sea::entity::*;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::compact_model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
+    #[sea_orm(table_name = "shelf")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+        #[audit(mask, name = "combination")]
+        pub lock: String,
+        #[audit(link)]
+        pub books: HasMany<super::book::Entity>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl Related<super::book::Entity> for Entity {
+        fn to() -> RelationDef {
+            super::shelf_book::Relation::Book.def()
+        }
+
+        fn via() -> Option<RelationDef> {
+            Some(super::shelf_book::Relation::Shelf.def().rev())
+        }
+    }
+}
+
+pub mod book {
+    use ftn_audit_sea::entity::*;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::compact_model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
+    #[sea_orm(table_name = "book")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+}
+
+pub mod shelf_book {
+    use ftn_audit_sea::entity::*;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::compact_model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
+    #[sea_orm(table_name = "shelf_book")]
+    #[audit(junction)]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub shelf_id: i32,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub book_id: i32,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {
+        #[sea_orm(
+            belongs_to = "super::shelf::Entity",
+            from = "Column::ShelfId",
+            to = "super::shelf::Column::Id"
+        )]
+        Shelf,
+        #[sea_orm(
+            belongs_to = "super::book::Entity",
+            from = "Column::BookId",
+            to = "super::book::Column::Id"
+        )]
+        Book,
+    }
+}
+
 /// Two entities on one table: this one is followed.
 pub mod product {
     use ftn_audit_sea::entity::*;

@@ -6,6 +6,7 @@ mod database;
 mod entities;
 mod hooks;
 mod junction;
+mod links;
 mod reason;
 mod secrets;
 mod soft_delete;

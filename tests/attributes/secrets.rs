@@ -7,7 +7,7 @@ use std::{
 };
 
 use ftn_audit_sea::{
-    Attributes, Audit,
+    Attributes, Audit, outbox,
     prelude::*,
     sink::{Outcome, Sink},
 };
@@ -22,6 +22,7 @@ use crate::{
 
 on_every_database! {
     nothing_planted_is_found
+    nothing_planted_is_stored
     statements_are_told_without_their_literals
     what_is_plain_stays
 }
@@ -250,6 +251,20 @@ async fn nothing_planted_is_found(test: &TestDatabase) {
     let log = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
     assert!(log.contains("ftn_audit::fallback") && log.contains("a formatter panicked"), "{log}");
     find_nothing("the log", &log);
+}
+
+async fn nothing_planted_is_stored(test: &TestDatabase) {
+    let audit = builder(&MemorySink::new()).delivery(Delivery::outbox()).build().unwrap();
+    audit.install(&test.plain).await.unwrap();
+    let db = audit.connect(test.plain.clone()).await.unwrap();
+    write(&db).await;
+    let rows = outbox::Entity::find().all(&test.plain).await.unwrap();
+    assert_eq!(rows.len(), 4, "{rows:#?}");
+    for row in rows {
+        assert!(row.payload.contains("audit.changeset."), "{row:#?}");
+        find_nothing("the payload of a row", &row.payload);
+        find_nothing("the other columns of a row", &format!("{row:?}"));
+    }
 }
 
 async fn statements_are_told_without_their_literals(test: &TestDatabase) {

@@ -99,6 +99,9 @@ async fn max_attributes_cuts_and_marks() {
         assert_eq!(cut.len(), 8);
         assert!(cut.contains_key("audit.attributes_dropped") && cut.contains_key("audit.model_pk"));
     }
+    let seed = updated(|builder| builder.encoding(Encoding::Seed).max_attributes(9), &[]).await;
+    let seed = seed.encoded_attributes();
+    assert_eq!((seed.len(), seed.get("audit.attributes_dropped").unwrap().to_string().as_str()), (9, "2"));
     assert!(refusal("AUDIT_MAX_ATTRIBUTES", "0").contains("whole numbers from 1"));
 }
 
@@ -117,6 +120,19 @@ async fn record_bytes_cut_the_longest_value_and_name_it() {
         assert_eq!(record.attribute("audit.truncated").unwrap(), r#"["audit.changeset.name.new"]"#);
         assert_eq!(record.attribute("audit.changeset.id.new").unwrap().to_string(), record.pk());
     }
+    // An event of the application's is bounded as a row's is.
+    let sink = MemorySink::new();
+    let audit = builder(&sink, &[]).record_bytes(500).build().unwrap();
+    audit
+        .event("exported")
+        .description("d".repeat(9000))
+        .attr("query", "q".repeat(9000))
+        .record(&audit)
+        .await;
+    let record = &sink.records()[0];
+    let texts = record.description().len() + record.attribute("query").unwrap().to_string().len();
+    assert!((200..=500).contains(&texts), "{texts}");
+    assert_eq!(record.attribute("audit.truncated").unwrap(), r#"["query","description"]"#);
     assert!(refusal("AUDIT_RECORD_BYTES", "-1").contains("whole numbers from 1"));
 }
 
@@ -134,5 +150,12 @@ async fn actor_fields_say_what_of_a_user_leaves() {
     }
     let none = updated(|builder| builder, &[("AUDIT_ACTOR_FIELDS", "none")]).await;
     assert!(none.attribute("user.id").is_none());
+    // In the Python library's form, what must not leave is as what is not known.
+    let seed =
+        updated(|builder| builder.encoding(Encoding::Seed).actor_fields([ActorField::Email]), &[]).await;
+    let seed = seed.encoded_attributes();
+    let user =
+        ["user_id", "user_email", "user_first_name", "user_last_name"].map(|key| seed.get(key).unwrap());
+    assert_eq!(user.map(ToString::to_string), ["null", "ann@example.org", "null", "null"]);
     assert!(refusal("AUDIT_ACTOR_FIELDS", "id,shoe_size").contains("id, email, name"));
 }

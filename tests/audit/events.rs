@@ -44,6 +44,19 @@ async fn an_event_shares_its_transactions_outcome() {
     audit.event("export.downloaded").record(&txn).await;
     txn.rollback().await.unwrap();
     assert!(sink.records().is_empty());
+
+    let txn = db.begin().await.unwrap();
+    audit.event("first").record(&txn).await;
+    let savepoint = txn.begin().await.unwrap();
+    audit.event("undone").record(&savepoint).await;
+    savepoint.rollback().await.unwrap();
+    let savepoint = txn.begin().await.unwrap();
+    audit.event("second").record(&savepoint).await;
+    savepoint.commit().await.unwrap();
+    assert!(sink.records().is_empty(), "a savepoint's end is not the transaction's");
+    txn.commit().await.unwrap();
+    let events: Vec<_> = sink.records().iter().map(|record| record.event_type().to_string()).collect();
+    assert_eq!(events, ["first", "second"]);
 }
 
 #[tokio::test]
@@ -112,13 +125,18 @@ async fn acting_as_somebody_else_nests() {
     let (db, _audit, sink) = setup().await;
     let ann = AuditContext::builder().actor(Actor::user("ann")).tenant("acme").build();
     ann.scope(async {
-        AuditContext::act_as(Actor::user("root"), owner("One").insert(&db)).await.unwrap();
+        AuditContext::act_as(Actor::user("root"), async {
+            AuditContext::act_as(Actor::service("billing"), owner("Zero").insert(&db)).await.unwrap();
+            owner("One").insert(&db).await.unwrap();
+        })
+        .await;
         owner("Two").insert(&db).await.unwrap();
     })
     .await;
+    // Also where nobody was named before.
+    AuditContext::act_as(Actor::user("cron"), owner("Three").insert(&db)).await.unwrap();
     let records = sink.records();
-    let users: Vec<_> =
-        records.iter().map(|record| record.attribute("user.id").unwrap().to_string()).collect();
-    assert_eq!(users, ["root", "ann"]);
-    assert_eq!(records[0].attribute("audit.tenant").unwrap(), "acme");
+    let actors: Vec<_> = records.iter().filter_map(|record| record.actor()?.id()).collect();
+    assert_eq!(actors, ["billing", "root", "ann", "cron"]);
+    assert!(records[..3].iter().all(|record| record.attribute("audit.tenant").unwrap() == "acme"));
 }

@@ -11,6 +11,7 @@ mod crowd;
 mod database;
 mod encodings;
 mod entities;
+mod environment;
 mod events;
 mod given_up;
 mod hooks;

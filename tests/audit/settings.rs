@@ -1,4 +1,4 @@
-//! Every setting: its effect, its precedence, its refusal.
+//! What settings do. What holds for all of them is in [`crate::environment`].
 
 use std::{collections::HashMap, time::Duration};
 
@@ -61,26 +61,15 @@ async fn the_builder_disables_and_the_environment_enables() {
 }
 
 #[tokio::test]
-async fn locked_keeps_the_environment_from_switching_off() {
-    for variable in [("AUDIT_ENABLED", "false"), ("AUDIT_DELIVERY_MODE", "noop"), ("AUDIT_HOOKS", "false")] {
-        let sink = MemorySink::new();
-        let audit = builder(&sink, &[variable]).locked().build().unwrap();
-        assert!(audit.is_recording() && audit.records_hooks(), "{variable:?}");
-        let open = builder(&sink, &[variable]).build().unwrap();
-        assert!(!open.is_recording() || !open.records_hooks(), "{variable:?}");
-    }
-}
-
-#[tokio::test]
 async fn delivery_mode() {
     assert_eq!(records(&[("AUDIT_DELIVERY_MODE", "noop")]).await, 0);
     assert_eq!(records(&[("AUDIT_DELIVERY_MODE", "queue")]).await, 1);
     assert_eq!(records(&[("AUDIT_DELIVERY_MODE", "sync")]).await, 1);
     let queue = builder(&MemorySink::new(), &[("AUDIT_DELIVERY_MODE", "queue")]).build().unwrap();
     assert!(queue.describe().contains("delivery queue"));
-    assert!(refusal(&[("AUDIT_DELIVERY_MODE", "kafka")]).contains("noop, sync, queue"));
+    assert!(refusal(&[("AUDIT_DELIVERY_MODE", "kafka")]).contains("noop, sync, queue, outbox"));
     let celery = refusal(&[("AUDIT_DELIVERY_MODE", "celery")]);
-    assert!(celery.contains("queue") && celery.contains("sync"), "{celery}");
+    assert!(["outbox", "queue", "sync", "noop"].iter().all(|mode| celery.contains(mode)), "{celery}");
 }
 
 /// A sink that takes nothing until it is let.

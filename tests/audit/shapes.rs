@@ -13,8 +13,8 @@ use sea_orm::{
     ActiveValue::{NotSet, Set},
     ConnectionTrait, IntoActiveModel, Schema,
     prelude::{
-        BigDecimal, ChronoDateTime, ChronoDateTimeWithTimeZone, IpNetwork, TimeDate, TimeDateTime, TimeTime,
-        Uuid,
+        BigDecimal, ChronoDate, ChronoDateTime, ChronoDateTimeWithTimeZone, IpNetwork, TimeDate,
+        TimeDateTime, TimeTime, Uuid,
     },
 };
 
@@ -235,7 +235,15 @@ async fn keys_of_one_to_twelve_columns(database: &TestDatabase) {
         key!(two { a: 1, b: "x,y".into() } "1,x,y");
     }
     key!(three { a: 1, b: -2, c: true } "1,-2,true");
+    let day = ChronoDate::from_ymd_opt(2026, 2, 28).unwrap();
+    key!(four { a: Number(7), b: Grade::High, c: day, d: -4 } "7,20,2026-02-28,-4");
+    key!(five { a: 1, b: 2, c: 3, d: 4, e: 5 } "1,2,3,4,5");
     key!(six { a: 1, b: 2, c: 3, d: 4, e: 5, f: Uuid::nil() } "1,2,3,4,5,00000000-0000-0000-0000-000000000000");
+    key!(seven { a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7 } "1,2,3,4,5,6,7");
+    key!(eight { a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7, h: 8 } "1,2,3,4,5,6,7,8");
+    key!(nine { a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7, h: 8, i: 9 } "1,2,3,4,5,6,7,8,9");
+    key!(ten { a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7, h: 8, i: 9, j: 10 } "1,2,3,4,5,6,7,8,9,10");
+    key!(eleven { a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7, h: 8, i: 9, j: 10, k: 11 } "1,2,3,4,5,6,7,8,9,10,11");
     key!(twelve { a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7, h: 8, i: 9, j: 10, k: 11, l: 12 } "1,2,3,4,5,6,7,8,9,10,11,12");
 }
 

@@ -10,7 +10,7 @@ pub mod invoice {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
     #[sea_orm(table_name = "invoice")]
     #[audit(primary, columns = "allow", hash(payer), plain(total))]
-    #[audit(soft_delete = "deleted_at", on_failure = "best_effort", reason = "required")]
+    #[audit(soft_delete = "deleted_at", on_failure = "best_effort", reason = "required", bulk = "rows")]
     pub struct Model {
         #[sea_orm(primary_key)]
         #[audit(hash)]
@@ -30,7 +30,7 @@ pub mod old {
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
     #[sea_orm(table_name = "invoice")]
-    #[audit(name = "OldInvoice", own_hooks = "unaudited", soft_delete = "gone", on_failure = "block")]
+    #[audit(name = "OldInvoice", own_hooks = "unaudited", soft_delete = "gone", on_failure = "block", bulk = "refuse")]
     pub struct Model {
         #[sea_orm(primary_key)]
         pub id: i32,

@@ -25,6 +25,9 @@ macro_rules! entity {
 
 entity!(first "shared" [name = "First"] {});
 entity!(second "shared" [name = "Second"] {});
+entity!(same "one" [name = "Same"] {});
+entity!(namesake "other" [name = "Same"] {});
+entity!(renamed "renamed" [name = "Renamed", rename(title = "name")] { pub name: String, pub title: String, });
 entity!(leading "led" [name = "Leading", primary] {});
 entity!(following "led" [name = "Following"] {});
 entity!(blocking "blocking" [name = "Blocking", on_failure = "block"] {});
@@ -51,6 +54,8 @@ fn main() {
     let build = || Audit::builder().sink(MemorySink::new()).environment(|_| None);
     let error = build().build().err().expect("start-up refuses");
     let mut expected = vec![
+        "two entities are named `Same`: ",
+        "`Renamed` at ",
         "the table `shared` has several entities, `First` at ",
         "`Blocking` at ",
         "`Hashed` at ",

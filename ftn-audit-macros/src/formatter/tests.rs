@@ -35,6 +35,11 @@ fn a_route_is_understood_in_the_spelling_of_any_framework() {
     for (route, expected) in [
         (r"PATCH /items/{id:\d+}", "PATCH|/items/:id"),
         ("GET /files/{tail}*", "GET|/files/*tail"),
+        ("GET /{tail:.*}", "GET|/*tail"),
+        ("GET /files/{*rest}", "GET|/files/*rest"),
+        ("GET <int:y>-<int:m>/", "GET|/:y-:m/"),
+        (r"GET ^x/(?P<outer>a/(?P<inner>b)/c)/$", "GET|/x/:outer/"),
+        (r"GET ^(?P<a>\d+)\.json$", "GET|/:a.json"),
         ("GET /v{major}.{minor}", "GET|/v:major.:minor"),
         ("GET report/<int:id>.json", "GET|/report/:id.json"),
         (r"GET ^x/(?:page/)?(?P<n>\d+)/?$", "GET|/x/:n"),

@@ -153,15 +153,43 @@ mod tests {
             .environment(|_| None)
             .build()
             .unwrap();
-        audit.event("export.downloaded").subject("Report", 7).attr("rows", 120).record(&audit).await;
+        let context = crate::AuditContext::builder().trace([10; 16], [11; 8], 1).build();
+        let event = audit.event("export.downloaded").subject("Report", 7).attr("rows", 120);
+        let event =
+            event.attr("format", "csv").attr("query", serde_json::json!({"year": 2026, "from": null}));
+        let before = SystemTime::now();
+        context.scope(event.record(&audit)).await;
         let logs = exporter.get_emitted_logs().unwrap();
         assert_eq!(logs.len(), 1);
         let log = &logs[0];
         assert_eq!(log.instrumentation.name(), "ftn_audit");
         assert_eq!(log.record.event_name(), Some("audit.Report.export.downloaded"));
         assert_eq!(log.record.body(), Some(&AnyValue::from("export.downloaded on Report #7")));
-        let rows =
-            log.record.attributes_iter().find(|(key, _)| key.as_str() == "rows").map(|(_, value)| value);
-        assert_eq!(rows, Some(&AnyValue::Int(120)));
+        assert_eq!(log.record.severity_number(), Some(Severity::Info));
+        assert!(log.record.timestamp().is_some_and(|at| (before..=SystemTime::now()).contains(&at)));
+        let trace = log.record.trace_context().unwrap();
+        assert_eq!(trace.trace_id, TraceId::from_bytes([10; 16]));
+        assert_eq!(trace.span_id, SpanId::from_bytes([11; 8]));
+        let attribute = |name: &str| {
+            log.record.attributes_iter().find(|(key, _)| key.as_str() == name).map(|(_, value)| value.clone())
+        };
+        assert_eq!(attribute("rows"), Some(AnyValue::Int(120)));
+        assert_eq!(attribute("format"), Some(AnyValue::from("csv")));
+        assert_eq!(attribute("query"), Some(AnyValue::from(r#"{"from":null,"year":2026}"#)));
+        assert!(attribute("log.record.uid").is_some());
+
+        let nested = Audit::builder()
+            .sink(LoggerProviderSink::new(&provider))
+            .delivery(Delivery::sync())
+            .encoding(crate::Encoding::Nested)
+            .environment(|_| None)
+            .build()
+            .unwrap();
+        nested.event("moved").attr("audit.changeset.n.new", 7).record(&nested).await;
+        let logs = exporter.get_emitted_logs().unwrap();
+        let changeset = logs[1].record.attributes_iter().find(|(key, _)| key.as_str() == "audit.changeset");
+        let sides: AnyValue = [("new", AnyValue::Int(7))].into_iter().collect();
+        let columns: AnyValue = [("n", sides)].into_iter().collect();
+        assert_eq!(changeset.map(|(_, value)| value), Some(&columns));
     }
 }

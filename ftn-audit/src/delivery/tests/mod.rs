@@ -306,6 +306,26 @@ fn settings_that_make_no_sense_are_named() {
     assert!(Delivery::sync().attempt_timeout(zero).problems()[0].contains("`attempt_timeout`"));
     let misplaced = Delivery::sync().capacity(5).problems();
     assert!(misplaced[0].contains("`capacity` means nothing for Delivery::sync()"), "{misplaced:?}");
+
+    assert!(Delivery::outbox().problems().is_empty());
+    let bad = Delivery::outbox().scope_bytes(0).outbox_max_rows(0).batch(0).max_age(zero).backoff(zero, zero);
+    assert_eq!(bad.problems().len(), 5, "{:?}", bad.problems());
+    assert!(Delivery::outbox().batch(10_001).problems()[0].contains("at most 10,000"));
+    assert!(Delivery::outbox().lease(Duration::from_millis(999)).problems()[0].contains("`lease`"));
+    for (misplaced, setter) in [
+        (Delivery::queue().scope_bytes(1), "scope_bytes"),
+        (Delivery::queue().outbox_max_rows(1), "outbox_max_rows"),
+        (Delivery::queue().outbox_full(Default::default()), "outbox_full"),
+        (Delivery::queue().lease(PATIENCE), "lease"),
+        (Delivery::queue().keep_sent(PATIENCE), "keep_sent"),
+        (Delivery::queue().keep_dead(PATIENCE), "keep_dead"),
+        (Delivery::outbox().linger(PATIENCE), "linger"),
+        (Delivery::outbox().max_attempts(1), "max_attempts"),
+        (Delivery::noop().attempt_timeout(PATIENCE), "attempt_timeout"),
+    ] {
+        let problems = misplaced.problems();
+        assert!(problems[0].contains(&format!("`{setter}` means nothing for")), "{problems:?}");
+    }
 }
 
 #[tokio::test]
