@@ -157,6 +157,16 @@ impl<E: Auditable> AuditedEntity<E> {
         }
     }
 
+    /// A value of a column, by its name in records, with the decimals that the column is declared with.
+    pub(crate) fn scaled(&self, column: &str, value: Value) -> Value {
+        let column = column.strip_prefix("r#").unwrap_or(column).trim_matches('"');
+        let position = self.model.columns.iter().position(|known| known.name == column);
+        match position.and_then(|position| self.scales[position]) {
+            Some(scale) => with_scale(value, scale),
+            None => value,
+        }
+    }
+
     pub(crate) fn row(&self, model: E::Model) -> Row {
         let scaled = |(column, scale): (&E::Column, &Option<u32>)| match scale {
             Some(scale) => with_scale(model.get(*column), *scale),

@@ -56,6 +56,7 @@ mod registry;
 mod scope;
 #[cfg(feature = "stream")]
 mod stream;
+pub mod testing;
 pub mod transaction;
 mod value;
 

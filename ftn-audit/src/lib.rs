@@ -47,6 +47,7 @@ pub mod sink;
 pub mod startup;
 pub mod stored;
 mod suspension;
+pub mod testing;
 mod value;
 #[cfg(any(feature = "axum", feature = "actix"))]
 pub mod web;
