@@ -75,7 +75,10 @@ fn leading<E: Auditable>() -> &'static dyn AnyEntity {
 
 /// A value as records of an entity's column have it: an enum's text, a decimal with the decimals of its column.
 #[doc(hidden)]
-pub fn recorded_value<E: Auditable>(column: &'static str, value: impl Into<Value>) -> ftn_audit::AttributeValue {
+pub fn recorded_value<E: Auditable>(
+    column: &'static str,
+    value: impl Into<Value>,
+) -> ftn_audit::AttributeValue {
     attribute_value(&E::audited().scaled(column, value.into()))
 }
 

@@ -220,7 +220,11 @@ impl<'a> Difference<'a> {
         };
         (!same).then(|| {
             let action = expected.action.as_str();
-            format!("links: expected {}: {action} {}, recorded {recorded}", expected.field, list(&expected.keys))
+            format!(
+                "links: expected {}: {action} {}, recorded {recorded}",
+                expected.field,
+                list(&expected.keys)
+            )
         })
     }
 }
@@ -277,7 +281,8 @@ fn is_shown(value: &AttributeValue) -> bool {
 
 /// The expected key as records have it.
 fn key_text(expected: &Expectation, recorder: &Recorder) -> Result<Option<String>, String> {
-    if expected.key.is_empty() {
+    let in_key = |name: &str| expected.key_columns.iter().any(|column| column.name == name);
+    if expected.key.is_empty() || !expected.key.iter().all(|(name, _)| in_key(name)) {
         return Ok(None);
     }
     let mut parts = Vec::new();

@@ -26,7 +26,10 @@ pub(super) struct ExpectedColumn {
 
 #[derive(Clone, Debug)]
 pub(super) enum Sides {
-    Both { old: AttributeValue, new: AttributeValue },
+    Both {
+        old: AttributeValue,
+        new: AttributeValue,
+    },
     /// The only value of a creation or a deletion; of an update, the new one.
     One(AttributeValue),
 }
@@ -45,10 +48,7 @@ fn spelled(name: &'static str) -> &'static str {
 
 impl Expectation {
     /// Any record of a model, whose key has these columns.
-    pub fn of(
-        model: &'static ModelInfo,
-        key_columns: impl IntoIterator<Item = &'static ColumnInfo>,
-    ) -> Self {
+    pub fn of(model: &'static ModelInfo, key_columns: impl IntoIterator<Item = &'static ColumnInfo>) -> Self {
         Self {
             model,
             key_columns: key_columns.into_iter().collect(),
