@@ -43,7 +43,7 @@ use crate::{
 
 /// Any record of an entity: the beginning of what a test expects. [`assert_audited!`] writes it.
 ///
-/// ```
+/// ```no_run
 /// # mod item {
 /// #     use ftn_audit_sea::entity::*;
 /// #     use sea_orm::entity::prelude::*;
