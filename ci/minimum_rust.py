@@ -7,7 +7,8 @@ LIBRARIES = ("ftn-audit", "ftn-audit-macros", "ftn-audit-sea")
 
 
 def version(text):
-    return tuple(int(part) for part in (text or "0").split("."))
+    parts = [int(part) for part in (text or "0").split(".")]
+    return parts + [0] * (3 - len(parts))
 
 
 def built(metadata):

@@ -20,6 +20,14 @@ use crate::{
 };
 
 /// An entity whose changes are recorded. `#[derive(Auditable)]` implements it.
+///
+/// ```
+/// use ftn_audit_sea::Auditable;
+///
+/// fn table<E: Auditable>() -> &'static str {
+///     E::audited().model().table
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an audited entity",
     label = "this entity does not derive `Auditable`",

@@ -36,7 +36,7 @@
 //! could not be confirmed.
 
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
+#![deny(missing_docs)]
 
 mod auditable;
 mod backend;

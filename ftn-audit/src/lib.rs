@@ -13,7 +13,7 @@
 //! finished event, [`delivery`] carries it, [`sink`] is where it ends. [`Audit`] holds them together.
 
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
+#![deny(missing_docs)]
 
 mod actor;
 mod attribute_names;

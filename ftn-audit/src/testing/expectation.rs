@@ -6,6 +6,19 @@ use crate::{AttributeValue, AuditRecord, ColumnInfo, EventType, LinkAction, Mode
 /// What one record has to say. What is not said of it may be anything.
 ///
 /// Columns have the names that they have in records. `ftn_audit_sea::assert_audited!` writes this for an entity.
+///
+/// ```
+/// # fn example<M: ftn_audit::Subject>(recorder: &ftn_audit::testing::Recorder) {
+/// use ftn_audit::{Subject, testing::{Expectation, event}};
+///
+/// let columns = &M::model().columns;
+/// Expectation::of(M::model(), [&columns[0]])
+///     .event(event::update())
+///     .key("id", 1)
+///     .change("title", "Tea", "Mate")
+///     .assert_audited(recorder);
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "an expectation is checked by `assert_audited` or `assert_not_audited`"]
 pub struct Expectation {
