@@ -1,6 +1,7 @@
 //! Macros of `ftn-audit`. Use them through `ftn-audit-sea`, which exports them and what they write against.
 
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod audited;
 mod derive;

@@ -20,6 +20,14 @@ use crate::{
 };
 
 /// An entity whose changes are recorded. `#[derive(Auditable)]` implements it.
+///
+/// ```
+/// use ftn_audit_sea::Auditable;
+///
+/// fn table<E: Auditable>() -> &'static str {
+///     E::audited().model().table
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an audited entity",
     label = "this entity does not derive `Auditable`",
@@ -154,6 +162,16 @@ impl<E: Auditable> AuditedEntity<E> {
             if info.is_hidden() {
                 add_hidden(&row.get(*column), hidden);
             }
+        }
+    }
+
+    /// A value of a column, by its name in records, with the decimals that the column is declared with.
+    pub(crate) fn scaled(&self, column: &str, value: Value) -> Value {
+        let column = column.strip_prefix("r#").unwrap_or(column).trim_matches('"');
+        let position = self.model.columns.iter().position(|known| known.name == column);
+        match position.and_then(|position| self.scales[position]) {
+            Some(scale) => with_scale(value, scale),
+            None => value,
         }
     }
 

@@ -30,6 +30,17 @@ use crate::{
 ///
 /// A write outside a transaction runs in a task of its own: a caller that stops waiting neither undoes the write nor
 /// loses its record. Where the old row has to be read first, the statement gets a transaction around it.
+///
+/// ```no_run
+/// use ftn_audit_sea::prelude::*;
+/// use sea_orm::Database;
+///
+/// # async fn example(audit: Audit) -> Result<(), Box<dyn std::error::Error>> {
+/// let db: AuditedConnection = audit.connect(Database::connect("sqlite::memory:").await?).await?;
+/// let nightly = db.with_context(AuditContext::builder().actor(Actor::system()).build());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct AuditedConnection<C = DatabaseConnection> {
     inner: C,

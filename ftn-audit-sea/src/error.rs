@@ -8,6 +8,18 @@ use crate::outbox::without_data;
 
 /// What can go wrong by audit's own fault: when a connection is wrapped, and, in outbox delivery, when a record cannot
 /// be stored with its change.
+///
+/// ```
+/// use ftn_audit_sea::AuditError;
+///
+/// fn status(error: &sea_orm::DbErr) -> u16 {
+///     match AuditError::from_db_err(error) {
+///         Some(AuditError::ReasonMissing { .. }) => 422,
+///         Some(_) => 503,
+///         None => 500,
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuditError {

@@ -36,7 +36,7 @@
 //! could not be confirmed.
 
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
+#![deny(missing_docs)]
 
 mod auditable;
 mod backend;
@@ -57,6 +57,7 @@ mod registry;
 mod scope;
 #[cfg(feature = "stream")]
 mod stream;
+pub mod testing;
 pub mod transaction;
 mod value;
 

@@ -18,6 +18,20 @@ use crate::{
 
 /// The rows of a streamed statement: as they come from the database for a read; for a write to an audited table, all of
 /// them, fetched before the first is given out, because a write has happened as a whole.
+///
+/// ```no_run
+/// use ftn_audit_sea::prelude::*;
+/// use futures_util::TryStreamExt;
+/// use sea_orm::{DbErr, StreamTrait};
+///
+/// # async fn example(db: AuditedConnection, select: sea_orm::Statement) -> Result<(), DbErr> {
+/// let mut rows = db.stream_raw(select).await?;
+/// while let Some(row) = rows.try_next().await? {
+///     let id: i32 = row.try_get_by_index(0)?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct AuditedStream<'a, S>(Rows<'a, S>);
 
 enum Rows<'a, S> {

@@ -7,6 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::{Attributes, attribute_names as names, context::bounded};
 
 /// What kind of actor stands behind a change.
+///
+/// ```
+/// use ftn_audit::{Actor, ActorKind};
+///
+/// assert_eq!(Actor::service("importer").kind(), ActorKind::Service);
+/// assert_eq!(ActorKind::Anonymous.to_string(), "anonymous");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ActorKind {

@@ -58,6 +58,18 @@ struct Inner {
 }
 
 /// Where a change was captured: what its record says of the database, and when the statement ran.
+///
+/// ```
+/// use std::time::SystemTime;
+/// use ftn_audit::Origin;
+///
+/// let origin = Origin {
+///     database: Origin::database("postgresql", Some("shop")),
+///     operation: "UPDATE",
+///     occurred_at: SystemTime::now(),
+/// };
+/// assert_eq!(origin.database.get("db.namespace").unwrap(), "shop");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// What every record of the connection says: `db.system.name` and `db.namespace`.

@@ -11,7 +11,7 @@ use crate::{
     hash::{GivenKey, HashKeys},
     layout::{ActorField, Encoding, Layout},
     openapi,
-    sink::{ServiceInfo, Sink},
+    sink::{MemorySink, ServiceInfo, Sink},
     startup::{Discovery, check_delivery, check_hash_keys},
 };
 
@@ -345,6 +345,19 @@ impl AuditBuilder {
     /// One [`StartupError`] with every problem. With strict validation switched off, problems of models, links and
     /// formatters are warnings; those of the environment and of the delivery's settings stay errors.
     pub fn build(mut self) -> Result<Audit, StartupError> {
+        let discovery = self.check()?;
+        Ok(if self.enabled { self.start(&discovery) } else { Audit::disabled() })
+    }
+
+    /// Checks everything as [`build`](Self::build) does, and starts with another sink and delivery, whether switched on
+    /// or not: for tests.
+    pub(crate) fn recording(mut self, sink: MemorySink, delivery: Delivery) -> Result<Audit, StartupError> {
+        self.sink.get_or_insert_with(|| Arc::new(sink.clone()));
+        let discovery = self.check()?;
+        Ok(self.sink(sink).delivery(delivery).start(&discovery))
+    }
+
+    fn check(&mut self) -> Result<Discovery, StartupError> {
         let mut refused = self.ask_environment();
         let mut discovery = Discovery::new(self.discover, self.formatters.clone(), &self.routes);
         discovery.problems.append(&mut self.route_problems);
@@ -380,17 +393,18 @@ impl AuditBuilder {
                 );
             }
         }
-        if !self.enabled {
-            return Ok(Audit::disabled());
-        }
-        Ok(Audit::start(
+        Ok(discovery)
+    }
+
+    fn start(self, discovery: &Discovery) -> Audit {
+        Audit::start(
             self.service,
             self.sink,
             self.delivery,
             self.fallback,
             self.switches,
             self.layout,
-            &discovery,
-        ))
+            discovery,
+        )
     }
 }

@@ -9,6 +9,15 @@ use crate::{
 
 /// One changed column: what it was and what it is. A side is `None` where the event has none (creation, deletion) or
 /// where capture could not know it.
+///
+/// ```
+/// use ftn_audit::{ColumnInfo, change::ColumnChange, model::Treatment};
+///
+/// let title: &'static ColumnInfo = Box::leak(Box::new(ColumnInfo::new("title", None, Treatment::Plain, false)));
+/// let change = ColumnChange::new(title, Some("Tea".into()), Some("Mate".into()));
+/// assert_eq!(change.name(), "title");
+/// assert_eq!(change.new_value().unwrap(), "Mate");
+/// ```
 #[derive(Clone, Debug)]
 pub struct ColumnChange {
     column: &'static ColumnInfo,
@@ -63,6 +72,15 @@ impl ColumnChange {
 }
 
 /// The columns whose value really differs, in the entity's column order; all of them for a creation or a deletion.
+///
+/// ```
+/// # use ftn_audit::{Change, Subject};
+/// # fn example<M: Subject>(change: &Change<M>) {
+/// for column in change.changeset().iter() {
+///     println!("{}: {:?} -> {:?}", column.name(), column.old(), column.new_value());
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Changeset(Vec<ColumnChange>);
 
@@ -90,6 +108,10 @@ impl FromIterator<ColumnChange> for Changeset {
 }
 
 /// Whether links were added or removed.
+///
+/// ```
+/// assert_eq!(ftn_audit::LinkAction::Add.as_str(), "add");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LinkAction {
     /// Links were added.
@@ -109,6 +131,14 @@ impl LinkAction {
 }
 
 /// Links of a many-to-many relation that were added or removed.
+///
+/// ```
+/// use ftn_audit::{LinkAction, LinkChange};
+///
+/// let link = LinkChange::new("tags", LinkAction::Add, vec![9.into(), 2.into()]);
+/// assert_eq!(link.keys()[0], 2);
+/// assert!(!link.is_truncated());
+/// ```
 #[derive(Clone, Debug)]
 pub struct LinkChange {
     field: &'static str,
@@ -161,6 +191,12 @@ impl LinkChange {
 }
 
 /// Everything about a change but the typed rows: what the generic formatter and the record need.
+///
+/// ```
+/// # fn example(facts: &ftn_audit::ChangeFacts) {
+/// println!("{} of {} #{}", facts.event, facts.model.name, facts.pk);
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ChangeFacts {
     /// What kind of thing happened.
@@ -182,6 +218,10 @@ pub struct ChangeFacts {
 }
 
 /// What a record says of how it was captured. The default is the audited connection's full promise.
+///
+/// ```
+/// assert!(!ftn_audit::change::Marks::default().old_unconfirmed);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Marks {
     /// Captured by hooks on a plain connection.
@@ -203,6 +243,11 @@ pub struct Marks {
 }
 
 /// The rows that one event stands for.
+///
+/// ```
+/// let rows = ftn_audit::change::BulkRows { count: 2, keys: vec![1.into(), 2.into()] };
+/// assert_eq!(rows.count, 2);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct BulkRows {
     /// How many, as the database counted them.
@@ -395,6 +440,12 @@ impl<M: Subject> Change<M> {
 }
 
 /// A change whose model is known at run time only.
+///
+/// ```
+/// # fn example(change: &dyn ftn_audit::change::AnyChange) {
+/// println!("{}", change.facts().default_description());
+/// # }
+/// ```
 pub trait AnyChange: Send + Sync {
     /// Everything but the typed rows.
     fn facts(&self) -> &ChangeFacts;

@@ -8,6 +8,14 @@ use crate::{AttributeValue, Attributes, Audit, AuditContext, AuditRecord, attrib
 ///
 /// A transaction of `ftn-audit-sea` keeps the record until it commits; a connection, and [`Audit`] itself, hand it over
 /// at once.
+///
+/// ```
+/// use ftn_audit::{Audit, EventScope};
+///
+/// async fn login_refused(audit: &Audit, scope: &impl EventScope) {
+///     audit.event("login.refused").subject("User", "42").record(scope).await;
+/// }
+/// ```
 pub trait EventScope: Sync {
     /// The context that is bound to the scope; the running task's where there is none.
     fn context(&self) -> Option<AuditContext> {
@@ -25,6 +33,13 @@ impl EventScope for Audit {
 }
 
 /// An event that is being described; [`record`](Self::record) records it.
+///
+/// ```
+/// # async fn example(audit: ftn_audit::Audit) {
+/// let event = audit.event("export.downloaded").subject("Report", "7").description("The price list left").attr("rows", 120);
+/// event.record(&audit).await;
+/// # }
+/// ```
 #[must_use = "an event is recorded by `record`"]
 pub struct EventBuilder<'a> {
     audit: &'a Audit,

@@ -49,8 +49,10 @@ impl Audit {
         TASK.try_with(Self::clone).ok()
     }
 
-    /// The handle of the running task, else that of the process.
+    /// The handle of the running task, else that of the process, else one whose [`without`](Self::without) this is in.
     pub fn current() -> Option<Self> {
-        Self::of_task().or_else(|| PROCESS.read().unwrap_or_else(PoisonError::into_inner).clone())
+        Self::of_task()
+            .or_else(|| PROCESS.read().unwrap_or_else(PoisonError::into_inner).clone())
+            .or_else(Self::suspended)
     }
 }

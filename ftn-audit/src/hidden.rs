@@ -13,6 +13,12 @@ const MIN_PART_CHARS: usize = 4;
 ///
 /// What is searched is the whole value; a part of it that a formatter cuts out is not found. `Debug` shows only how
 /// many there are.
+///
+/// ```
+/// let mut hidden = ftn_audit::HiddenValues::default();
+/// hidden.add(&"a secret".into());
+/// assert_eq!(format!("{hidden:?}"), "HiddenValues(1)");
+/// ```
 #[derive(Clone, Default)]
 pub struct HiddenValues(Vec<String>);
 

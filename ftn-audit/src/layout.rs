@@ -65,6 +65,11 @@ impl FromStr for Encoding {
 }
 
 /// A name that is none of the accepted ones.
+///
+/// ```
+/// let error = "xml".parse::<ftn_audit::Encoding>().unwrap_err();
+/// assert_eq!(error.to_string(), "accepted are flat, nested, json, seed");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("accepted are {accepted}")]
 pub struct UnknownName {
@@ -78,6 +83,13 @@ impl UnknownName {
 }
 
 /// Something of a user that may leave with a record.
+///
+/// ```
+/// use ftn_audit::{ActorField, Audit};
+///
+/// let builder = Audit::builder().actor_fields([ActorField::Id]);      // no e-mail, no name
+/// assert_eq!("email".parse(), Ok(ActorField::Email));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ActorField {

@@ -13,7 +13,7 @@
 //! finished event, [`delivery`] carries it, [`sink`] is where it ends. [`Audit`] holds them together.
 
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
+#![deny(missing_docs)]
 
 mod actor;
 mod attribute_names;
@@ -47,6 +47,7 @@ pub mod sink;
 pub mod startup;
 pub mod stored;
 mod suspension;
+pub mod testing;
 mod value;
 #[cfg(any(feature = "axum", feature = "actix"))]
 pub mod web;

@@ -6,6 +6,13 @@ pub use crate::secret_names::{SECRET_NAMES, SECRET_NAMES_VERSION};
 use crate::{AuditContext, HiddenValues, secret_names::looks_like_a_secret};
 
 /// How the values of a column appear in records.
+///
+/// ```
+/// use ftn_audit::{ColumnInfo, model::Treatment};
+///
+/// assert!(ColumnInfo::new("api_token", None, Treatment::Default, false).masked);
+/// assert!(!ColumnInfo::new("api_token", None, Treatment::Plain, false).masked);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Treatment {
@@ -26,6 +33,14 @@ pub enum Treatment {
 pub(crate) const MASK: &str = "***";
 
 /// One column of an audited model.
+///
+/// ```
+/// use ftn_audit::{ColumnInfo, model::Treatment};
+///
+/// let column = ColumnInfo::new("name", Some("title"), Treatment::Default, false);
+/// assert_eq!((column.sql_name, column.name), ("name", "title"));
+/// assert!(!column.is_hidden());
+/// ```
 #[derive(Clone, Debug)]
 pub struct ColumnInfo {
     /// The column's name in the database.
@@ -90,6 +105,10 @@ impl ColumnInfo {
 }
 
 /// What becomes of a write whose record cannot be stored.
+///
+/// ```
+/// assert_eq!(ftn_audit::model::OnFailure::BestEffort.as_str(), "best_effort");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnFailure {
     /// The write fails, too: no row without its record. Only outbox delivery can promise it.
@@ -109,6 +128,10 @@ impl OnFailure {
 }
 
 /// What a statement that writes several rows of a model becomes.
+///
+/// ```
+/// assert_eq!(ftn_audit::model::Bulk::default().as_str(), "rows");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Bulk {
     /// An event a row.
@@ -132,6 +155,13 @@ impl Bulk {
 }
 
 /// An audited model: what start-up checks, and what every change of it refers to.
+///
+/// ```
+/// # fn example<M: ftn_audit::Subject>() {
+/// let model = M::model();
+/// println!("{} is the table {}", model.name, model.table);
+/// # }
+/// ```
 pub struct ModelInfo {
     /// The model's name in records.
     pub name: String,
@@ -183,6 +213,12 @@ impl fmt::Debug for ModelInfo {
 }
 
 /// The row type of an audited model. `#[derive(Auditable)]` implements it for an entity's `Model`.
+///
+/// ```
+/// fn name<M: ftn_audit::Subject>() -> &'static str {
+///     &M::model().name
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an audited model",
     label = "formatters need a model whose entity derives `Auditable`",
@@ -198,6 +234,12 @@ pub trait Subject: Send + Sync + 'static {
 
 /// The name of a column, for [`Change::changed`](crate::Change::changed). `#[derive(Auditable)]` implements it for an
 /// entity's `Column`; text is a column's name in the database or in records.
+///
+/// ```
+/// use ftn_audit::model::ColumnName;
+///
+/// assert_eq!("price".column_name(), "price");
+/// ```
 pub trait ColumnName {
     /// The column's name in the database.
     fn column_name(&self) -> &str;

@@ -13,6 +13,12 @@ use crate::{
 };
 
 /// What became of one record of a batch.
+///
+/// ```
+/// use ftn_audit::relay::Verdict;
+///
+/// assert_ne!(Verdict::Delivered, Verdict::Untried);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -37,6 +43,14 @@ pub enum Verdict {
 }
 
 /// Gives batches of an outbox to the sink of an [`Audit`], and counts in its [`Stats`](crate::Stats).
+///
+/// ```
+/// use ftn_audit::{Audit, Delivery, sink::MemorySink};
+///
+/// let audit = Audit::builder().sink(MemorySink::new()).delivery(Delivery::outbox()).build()?;
+/// assert_eq!(audit.courier().unwrap().sink_name(), "memory");
+/// # Ok::<(), ftn_audit::StartupError>(())
+/// ```
 #[derive(Clone)]
 pub struct Courier {
     sink: Arc<dyn Sink>,

@@ -13,6 +13,11 @@ use crate::{
 };
 
 /// Everything that is wrong at start-up, in one error.
+///
+/// ```
+/// let error = ftn_audit::Audit::builder().environment(|_| None).build().err().unwrap();
+/// assert!(error.problems()[0].starts_with("no sink"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct StartupError {
     problems: Vec<String>,
@@ -40,11 +45,25 @@ impl fmt::Display for StartupError {
 }
 
 /// What another crate adds to start-up: an ORM's audited models and their relations, and what is wrong with them.
+///
+/// ```
+/// use ftn_audit::startup::StartupCheck;
+///
+/// let check = StartupCheck(|report| report.problem("this is never right"));
+/// ```
 pub struct StartupCheck(pub fn(&mut StartupReport));
 
 inventory::collect!(StartupCheck);
 
 /// What start-up found.
+///
+/// ```
+/// use ftn_audit::startup::StartupReport;
+///
+/// fn check(report: &mut StartupReport) {
+///     report.problem("`Item` at src/item.rs:7 has no key; give it one");
+/// }
+/// ```
 #[derive(Debug, Default)]
 pub struct StartupReport {
     models: Vec<&'static ModelInfo>,

@@ -26,6 +26,12 @@ use crate::{
 pub const FORMAT: i32 = 1;
 
 /// Why a stored record cannot be read.
+///
+/// ```
+/// use ftn_audit::stored::UnreadableRecord;
+///
+/// assert_eq!(UnreadableRecord::Damaged(7).to_string(), "the record is damaged at byte 7");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnreadableRecord {

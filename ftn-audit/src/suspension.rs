@@ -40,6 +40,11 @@ impl Audit {
         SUSPENDED.scope(Arc::new(suspended), future).await
     }
 
+    /// The innermost handle that [`without`](Self::without) has suspended here.
+    pub(crate) fn suspended() -> Option<Self> {
+        SUSPENDED.try_with(|suspended| suspended.audit.clone()).ok()
+    }
+
     /// For capture: whether changes are recorded here and now.
     pub fn is_active(&self) -> bool {
         self.is_recording() && !self.is_suspended()

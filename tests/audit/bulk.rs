@@ -123,8 +123,12 @@ async fn several_rows_are_refused(database: &TestDatabase) {
 }
 
 async fn more_rows_than_the_bound(database: &TestDatabase) {
-    let audit =
-        Audit::builder().sink(database.sink.clone()).delivery(Delivery::sync()).bulk_rows(3).build().unwrap();
+    let audit = Audit::builder()
+        .sink(database.recorder.sink().clone())
+        .delivery(Delivery::sync())
+        .bulk_rows(3)
+        .build()
+        .unwrap();
     let db = audit.connect(database.bare.clone()).await.unwrap();
     use crate::entities::tag;
     let tags = |count| (0..count).map(|_| tag::ActiveModel { name: Set("a".into()), ..Default::default() });

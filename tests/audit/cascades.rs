@@ -1,6 +1,6 @@
 //! What the database does to other rows by itself, because of a foreign key.
 
-use ftn_audit_sea::prelude::*;
+use ftn_audit_sea::{prelude::*, testing::*};
 use sea_orm::{ActiveValue::Set, TransactionTrait, prelude::*};
 
 use crate::{
@@ -84,14 +84,14 @@ async fn rows_that_go_along(database: &TestDatabase) {
     refer(database, "ON DELETE CASCADE", "ON DELETE CASCADE").await;
     owned(database).await;
     owner::Entity::delete_by_id(1).exec(&database.db).await.unwrap();
+    assert_audited!(database.recorder, item::Entity, collection_update, id = 1, tags: remove [1, 2]);
+    assert_audited!(database.recorder, item::Entity, deletion, id = 1, title: "Tea", owner_id: 1);
     let records = database.take();
     assert_eq!(
         brief(&records),
         ["collection_update Item 1", "deletion Item 1", "deletion Item 2", "deletion Owner 1"]
     );
     assert_eq!(causes(&records), [Some(1), Some(3), Some(3), None]);
-    assert_eq!(linked(&records[0]), "remove [1,2]");
-    assert_eq!(titles(&records[1]), ("Tea".to_owned(), "-".to_owned()));
     assert!(records.iter().all(|record| record.transaction_id() == records[0].transaction_id()));
 }
 
@@ -101,10 +101,10 @@ async fn rows_that_lose_their_reference(database: &TestDatabase) {
     let txn = database.db.begin().await.unwrap();
     owner::Entity::delete_many().exec(&txn).await.unwrap();
     txn.commit().await.unwrap();
+    assert_audited!(database.recorder, item::Entity, update, id = 1, owner_id: 1 => None);
     let records = database.take();
     assert_eq!(brief(&records), ["update Item 1", "update Item 2", "deletion Owner 1"]);
     assert_eq!(causes(&records), [Some(2), Some(2), None]);
-    assert_eq!(records[0].attribute("audit.changeset.owner_id.old").unwrap().to_string(), "1");
 }
 
 async fn links_that_go_along(database: &TestDatabase) {

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ftn_audit_sea::prelude::*;
+use ftn_audit_sea::{prelude::*, testing::Recorder};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, EntityTrait, PaginatorTrait,
     Schema, Statement,
@@ -18,7 +18,7 @@ pub struct TestDatabase {
     pub bare: DatabaseConnection,
     pub db: AuditedConnection,
     pub audit: Audit,
-    pub sink: MemorySink,
+    pub recorder: Recorder,
     /// Where a second, independent pool can connect.
     pub url: String,
     name: String,
@@ -74,9 +74,10 @@ impl Kind {
             bare.execute_unprepared("PRAGMA journal_mode = WAL").await.expect("SQLite has a journal");
         }
         create_tables(&bare).await;
-        let (audit, sink) = recording();
+        let recorder = Recorder::new();
+        let audit = recorder.audit().clone();
         let db = audit.connect(bare.clone()).await.unwrap();
-        Some(TestDatabase { kind: self, bare, db, audit, sink, url, name })
+        Some(TestDatabase { kind: self, bare, db, audit, recorder, url, name })
     }
 
     async fn sweep(self, admin: &str) {
@@ -142,9 +143,7 @@ impl Drop for TestDatabase {
 impl TestDatabase {
     /// The records so far, which are then forgotten.
     pub fn take(&self) -> Vec<AuditRecord> {
-        let records = self.sink.records();
-        self.sink.clear();
-        records
+        self.recorder.take()
     }
 
     /// The one record so far, which is then forgotten.

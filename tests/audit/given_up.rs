@@ -54,7 +54,7 @@ async fn an_update_outside_a_transaction(database: &TestDatabase) {
     slow_writes(database).await;
     timeout(SOON, renamed(&item, "Mate").update(&database.db)).await.expect_err("it is on its way");
     until("the row is stored", async || stored(database, item.id).await.unwrap().name == "Mate").await;
-    until("its record arrives", async || database.sink.records().len() == 1).await;
+    until("its record arrives", async || database.recorder.records().len() == 1).await;
     let record = database.one();
     assert_eq!(titles(&record), ("Tea".to_owned(), "Mate".to_owned()));
 }

@@ -107,7 +107,7 @@ async fn updates_of_one_row(database: &TestDatabase) {
     two.unwrap();
     three.unwrap();
     txn.commit().await.unwrap();
-    assert_eq!(database.sink.records().len(), 3);
+    assert_eq!(database.recorder.records().len(), 3);
     agree(database, &before, "join").await;
 }
 

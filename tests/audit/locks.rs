@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ftn_audit_sea::prelude::*;
+use ftn_audit_sea::{prelude::*, testing::*};
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IsolationLevel, RuntimeErr,
     TransactionTrait,
@@ -57,9 +57,9 @@ async fn a_deferred_transaction_waits_for_another_writer(database: &TestDatabase
         }
         txn.commit().await.unwrap();
     }
-    let [update, removal] = database.take().try_into().unwrap();
-    assert_eq!(titles(&update), ("other 0".to_owned(), "mine".to_owned()));
-    assert_eq!(linked(&removal), "remove [1]");
+    assert_audited!(database.recorder, item::Entity, update, title: "other 0" => "mine");
+    assert_audited!(database.recorder, item::Entity, collection_update, tags: remove [1]);
+    assert_eq!(database.take().len(), 2);
 }
 
 async fn a_busy_database_is_waited_for_once(database: &TestDatabase) {

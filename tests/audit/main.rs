@@ -29,6 +29,7 @@ mod sequences;
 mod settings;
 mod shapes;
 mod statements;
+mod test_kit;
 mod transactions;
 mod values;
 mod writes;

@@ -112,7 +112,7 @@ async fn a_commit_that_is_dropped(database: &TestDatabase) {
         new_item("Tea").insert(&txn).await.unwrap();
         polled_once(txn.commit()).await;
         until("the commit goes on", async || count(&database.bare, item::Entity).await == round).await;
-        until("its record arrives", async || database.sink.records().len() as u64 == round).await;
+        until("its record arrives", async || database.recorder.records().len() as u64 == round).await;
     }
 }
 
@@ -160,12 +160,12 @@ async fn a_commit_that_is_dropped_midway(database: &TestDatabase) {
     assert!(names(database).await.is_empty());
     database.silent();
     until("the row is stored", async || names(database).await == ["Tea"]).await;
-    until("its record arrives", async || database.sink.records().len() == 1).await;
+    until("its record arrives", async || database.recorder.records().len() == 1).await;
     assert_eq!(database.one().attribute("audit.commit_confirmed"), None);
     // The same for a statement that is its own transaction.
     timeout(SOON, new_item("Mate").insert(&database.db)).await.expect_err("the database is still at it");
     until("the row is stored", async || names(database).await.len() == 2).await;
-    until("its record arrives", async || database.sink.records().len() == 1).await;
+    until("its record arrives", async || database.recorder.records().len() == 1).await;
 }
 
 async fn a_commit_that_is_refused(database: &TestDatabase) {

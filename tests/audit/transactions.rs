@@ -168,7 +168,7 @@ async fn what_waits_for_the_commit(database: &TestDatabase) {
     };
     let txn = database.db.begin().await.unwrap();
     new_item("one").insert(&txn).await.unwrap();
-    let (sink, seen) = (database.sink.clone(), Arc::new(Mutex::new(None)));
+    let (sink, seen) = (database.recorder.sink().clone(), Arc::new(Mutex::new(None)));
     let first = seen.clone();
     txn.on_commit(async move { *first.lock().unwrap() = Some(sink.records().len()) });
     txn.on_commit(async { panic!("an application's mistake") });

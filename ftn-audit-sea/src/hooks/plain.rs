@@ -47,7 +47,8 @@ impl Plain {
                 tracing::warn!(
                     target: "ftn_audit",
                     "an audited entity is written on a plain connection and there is no audit handle: nothing is \
-                     recorded. Wrap the connection with `audit.connect(..)`, or call `audit.set_global()`"
+                     recorded. Wrap the connection with `audit.connect(..)`, or call `audit.set_global()`; what is not to \
+                     be recorded, such as a migration's rows, belongs in `audit.without(..)`"
                 );
             }
             return None;

@@ -3,6 +3,15 @@
 use sea_orm::entity::prelude::*;
 
 /// A record on its way. Times are microseconds since 1970.
+///
+/// ```
+/// use ftn_audit_sea::outbox;
+/// use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
+///
+/// async fn dead_letters(db: &sea_orm::DatabaseConnection) -> Result<u64, DbErr> {
+///     outbox::Entity::find().filter(outbox::Column::State.eq("dead")).count(db).await
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_outbox")]
 pub struct Model {

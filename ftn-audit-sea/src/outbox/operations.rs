@@ -27,6 +27,18 @@ const BATCH: u64 = 1000;
 ///
 /// Whatever repeats or removes rows leaves a record in the same transaction that says who did it, with how many rows
 /// and why; a relay delivers it like any other.
+///
+/// ```no_run
+/// use ftn_audit_sea::{outbox::Operations, prelude::*};
+///
+/// # async fn example(audit: Audit, db: sea_orm::DatabaseConnection) -> Result<(), sea_orm::DbErr> {
+/// let operations = Operations::new(&audit, db, "ann");
+/// for (state, rows) in operations.status().await?.states {
+///     println!("{state}: {rows}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct Operations<C> {
     audit: Audit,
     connection: C,
@@ -34,6 +46,12 @@ pub struct Operations<C> {
 }
 
 /// How many rows are in each state, and how the waiting ones do.
+///
+/// ```
+/// use ftn_audit_sea::outbox::Status;
+///
+/// assert_eq!(Status::default().parked, 0);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
@@ -48,6 +66,13 @@ pub struct Status {
 }
 
 /// Which rows are meant.
+///
+/// ```
+/// use ftn_audit_sea::outbox::Selection;
+///
+/// let dead = Selection { state: Some("dead".to_owned()), model: Some("Item".to_owned()), ..Selection::default() };
+/// assert!(dead.ids.is_empty());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// The record's ids; any if empty.

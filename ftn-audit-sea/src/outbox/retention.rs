@@ -15,6 +15,10 @@ use super::{
 const BATCH: u64 = 1000;
 
 /// A row that waits no more.
+///
+/// ```
+/// assert_eq!(ftn_audit_sea::outbox::State::Dead.as_str(), "dead");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {

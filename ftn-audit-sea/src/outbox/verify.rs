@@ -17,6 +17,14 @@ use super::{
 };
 
 /// What arrived, by the account of its receiver: the lines that `JsonlSink` writes.
+///
+/// ```
+/// use ftn_audit_sea::outbox::Export;
+///
+/// let lines = r#"{"id":"0199d1c2-5a0e-7c4e-8a51-2f0d6b9c1e77","transaction_id":"0199d1c2-5a0e-7c4e-8a51-2f0d6b9c1e78","sequence":1}"#;
+/// assert_eq!(Export::read(lines.as_bytes())?.records(), 1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Export {
     ids: HashSet<Uuid>,
@@ -64,6 +72,14 @@ impl Export {
 }
 
 /// Records of one transaction that are missing.
+///
+/// ```
+/// # fn example(found: ftn_audit_sea::outbox::Verification) {
+/// for gap in &found.gaps {
+///     println!("{}: missing {:?}", gap.transaction, gap.missing);
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {
@@ -76,6 +92,14 @@ pub struct Gap {
 }
 
 /// What [`verify`](Operations::verify) found.
+///
+/// ```no_run
+/// # async fn example(operations: ftn_audit_sea::outbox::Operations<sea_orm::DatabaseConnection>) -> Result<(), sea_orm::DbErr> {
+/// let found = operations.verify(None, std::time::Duration::from_secs(24 * 3600)).await?;
+/// assert!(found.is_complete());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verification {

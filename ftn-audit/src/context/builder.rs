@@ -10,6 +10,13 @@ use crate::{Actor, AttributeValue, Audit, RawRoute};
 
 /// Builds an [`AuditContext`]; texts longer than 1,024 bytes and attributes beyond the 32nd are cut, as a context
 /// is often filled from a request's headers.
+///
+/// ```
+/// use ftn_audit::{Actor, AuditContext};
+///
+/// let context = AuditContext::builder().actor(Actor::system()).reason("clean-up").attribute("shop.till", 3).build();
+/// assert_eq!(context.reason(), Some("clean-up"));
+/// ```
 #[derive(Default)]
 #[must_use]
 pub struct AuditContextBuilder {

@@ -91,6 +91,12 @@ struct Facts {
 }
 
 /// Why an actor could not be set.
+///
+/// ```
+/// use ftn_audit::{Actor, AuditContext, context::ContextError};
+///
+/// assert_eq!(AuditContext::set_actor(Actor::user("42")), Err(ContextError::NoContext));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ContextError {

@@ -32,6 +32,20 @@ const DROP_GRACE: Duration = Duration::from_secs(5);
 
 /// A table that takes records outside of the transaction of their change. An ORM's crate registers one for each
 /// database that it connects: [`Audit::register_outbox`](crate::Audit::register_outbox).
+///
+/// ```
+/// use ftn_audit::{AuditRecord, delivery::OutboxStore};
+///
+/// struct Table;
+///
+/// #[async_trait::async_trait]
+/// impl OutboxStore for Table {
+///     async fn store(&self, records: &[AuditRecord]) -> Result<(), String> {
+///         // .. one INSERT of all of them
+///         Ok(())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait OutboxStore: Send + Sync + 'static {
     /// Stores the records, all or none; an error says why without any data of them.

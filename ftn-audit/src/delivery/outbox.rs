@@ -45,6 +45,13 @@ impl FromStr for OutboxFull {
 }
 
 /// The settings of [`Delivery::outbox`]: what its writer and its relay go by.
+///
+/// ```
+/// use std::time::Duration;
+/// use ftn_audit::OutboxSettings;
+///
+/// assert_eq!(OutboxSettings::default().lease, Duration::from_secs(60));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OutboxSettings {

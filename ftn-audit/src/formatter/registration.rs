@@ -8,6 +8,19 @@ use super::{
 use crate::{ModelInfo, Subject};
 
 /// For what a formatter is chosen. `None` is any.
+///
+/// ```
+/// use ftn_audit::formatter::Rule;
+///
+/// let rule = Rule {
+///     route: Some("PATCH|/items/:id"),
+///     event: Some("update"),
+///     priority: 0,
+///     file: file!(),
+///     line: line!(),
+/// };
+/// assert_eq!(rule.event, Some("update"));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     /// The canonical route.
@@ -24,6 +37,17 @@ pub struct Rule {
 
 /// A formatter with its rule: the inventory's entry, and what
 /// [`AuditBuilder::registration`](crate::AuditBuilder::registration) takes.
+///
+/// ```
+/// use ftn_audit::{Audit, AuditFormatter, formatter::{FormatterRegistration, Rule}};
+///
+/// // For a rule that is known at run time only.
+/// fn add<F: AuditFormatter>(formatter: F) -> ftn_audit::AuditBuilder {
+///     let rule =
+///         Rule { route: None, event: Some("deletion"), priority: 0, file: file!(), line: line!() };
+///     Audit::builder().registration(FormatterRegistration::with(rule, formatter))
+/// }
+/// ```
 #[derive(Clone)]
 pub struct FormatterRegistration {
     name: Name,
@@ -118,6 +142,14 @@ inventory::collect!(FormatterRegistration);
 
 /// A formatter type that carries its own rule: what `#[audit_formatter]` makes of a type, and what
 /// [`AuditBuilder::formatter`](crate::AuditBuilder::formatter) takes.
+///
+/// ```
+/// use ftn_audit::{Audit, AuditBuilder, formatter::AnnotatedFormatter};
+///
+/// fn add<F: AnnotatedFormatter>() -> AuditBuilder {
+///     Audit::builder().formatter::<F>()
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an annotated formatter",
     label = "`formatter::<F>()` needs the route, event and priority of `F`",

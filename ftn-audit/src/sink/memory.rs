@@ -31,6 +31,11 @@ impl MemorySink {
         self.records.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The records so far, which are then forgotten.
+    pub fn take(&self) -> Vec<AuditRecord> {
+        std::mem::take(&mut *self.records.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Forgets the records so far.
     pub fn clear(&self) {
         self.records.lock().unwrap_or_else(PoisonError::into_inner).clear();

@@ -45,6 +45,14 @@ pub struct ServiceInfo {
 /// Delivery acts on it: [`Retry`](Self::Retry) is tried again until patience ends, a batch that was
 /// [`Partial`](Self::Partial) is split and sent again until the fate of each record is known (every record
 /// has its own id, so a repeat is harmless), [`Permanent`](Self::Permanent) goes to the fallback.
+///
+/// ```
+/// use ftn_audit::sink::Outcome;
+///
+/// let busy = Outcome::retry(None, "the store answered 503");
+/// assert!(matches!(busy, Outcome::Retry { operator: false, .. }));
+/// assert!(matches!(Outcome::operator("the token is refused"), Outcome::Retry { operator: true, .. }));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {

@@ -5,6 +5,15 @@ use actix_web::{HttpMessage, dev::ServiceRequest};
 use http::HeaderName;
 
 /// A request's head, before the application sees it: what a late actor is found by.
+///
+/// ```
+/// use ftn_audit::web::{HeaderName, RequestHead};
+///
+/// fn session(head: &RequestHead<'_>) -> Option<Vec<u8>> {
+///     const SESSION: HeaderName = HeaderName::from_static("x-session");
+///     head.header(&SESSION).map(<[u8]>::to_vec)
+/// }
+/// ```
 pub struct RequestHead<'a>(Head<'a>);
 
 #[derive(Clone, Copy)]

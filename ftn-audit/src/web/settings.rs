@@ -41,6 +41,13 @@ pub struct Tenant(
 );
 
 /// The reason of a request, put into its extensions by a middleware outside the audit's, as for [`Tenant`].
+///
+/// ```
+/// use ftn_audit::web::Reason;
+///
+/// let mut extensions = http::Extensions::new();
+/// extensions.insert(Reason("ticket 4711".to_owned()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason(
     /// Free text; cut to 1,024 bytes.

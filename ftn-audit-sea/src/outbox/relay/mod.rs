@@ -22,6 +22,18 @@ use crate::error::AuditError;
 ///
 /// It wakes at once when a transaction commits in this process, and looks for the work of others at intervals that
 /// grow while there is none.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use ftn_audit_sea::prelude::*;
+///
+/// # async fn example(audit: Audit, shop: AuditedConnection, crm: AuditedConnection) {
+/// let relay = audit.relay([shop, crm]).lanes(4).poll(Duration::from_millis(50), Duration::from_secs(1)).spawn();
+/// // .. at the end:
+/// relay.stop().await;
+/// # }
+/// ```
 #[must_use = "a relay does nothing until it is spawned"]
 #[derive(Clone)]
 pub struct Relay<C> {
@@ -128,6 +140,12 @@ where
 }
 
 /// A running [`Relay`].
+///
+/// ```
+/// # async fn example(relay: ftn_audit_sea::outbox::RelayHandle) {
+/// relay.stop().await;
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct RelayHandle {
     stop: watch::Sender<bool>,

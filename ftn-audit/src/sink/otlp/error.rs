@@ -7,6 +7,14 @@ use super::builder::{MAX_REQUEST_BYTES, MAX_TIMEOUT, MIN_REQUEST_BYTES};
 /// Why an [`OtlpSink`](super::OtlpSink) could not be built.
 ///
 /// No variant carries the value of a header or of an endpoint's query: these may be credentials.
+///
+/// ```
+/// use ftn_audit::sink::{OtlpBuilder, OtlpError};
+///
+/// let wrong = |variable: &str| (variable == "OTEL_EXPORTER_OTLP_TIMEOUT").then(|| "soon".to_owned());
+/// let error = OtlpBuilder::from_variables(wrong).err().unwrap();
+/// assert!(matches!(error, OtlpError::Variable { .. }));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OtlpError {
