@@ -413,6 +413,10 @@ impl Audit {
         Some((inner.outbox.as_ref()?, &inner.dispatcher, &inner.metrics))
     }
 
+    pub(crate) fn metrics(&self) -> Option<Arc<Metrics>> {
+        self.0.as_ref().map(|inner| inner.metrics.clone())
+    }
+
     pub(crate) fn outbox_parts(&self) -> Option<(Arc<dyn Sink>, Arc<Metrics>, &OutboxSettings)> {
         let inner = self.0.as_ref()?;
         Some((inner.sink.clone(), inner.metrics.clone(), inner.outbox.as_ref()?.settings()))

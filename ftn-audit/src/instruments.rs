@@ -6,20 +6,21 @@ use crate::{Audit, Stats};
 
 type Read = fn(&Stats) -> u64;
 
-const COUNTERS: [(&str, &str, Read); 11] = [
+const COUNTERS: [(&str, &str, Read); 12] = [
     ("ftn_audit.captured", "Records made by capture", |stats| stats.captured),
     ("ftn_audit.stored", "Records written to the outbox", |stats| stats.stored),
     ("ftn_audit.unattached", "Records written to the outbox outside of their transaction", |stats| {
         stats.unattached
     }),
     ("ftn_audit.delivered", "Records taken by the sink", |stats| stats.delivered),
+    ("ftn_audit.published", "Records taken by a broker", |stats| stats.published),
     ("ftn_audit.retried", "Records kept for another attempt, once for each", |stats| stats.retried),
     ("ftn_audit.fallback", "Records written by the fallback", |stats| stats.fallback),
     ("ftn_audit.dropped", "Records lost for good", |stats| stats.dropped),
     ("ftn_audit.dead", "Records made dead letters", |stats| stats.dead),
     ("ftn_audit.unknown_actors", "Records whose actor nobody named", |stats| stats.unknown_actors),
     ("ftn_audit.unparsed_writes", "Statements that were not understood", |stats| stats.unparsed_writes),
-    ("ftn_audit.exports", "Requests to the sink by relays", |stats| stats.exports),
+    ("ftn_audit.exports", "Requests to the sink by relays and workers", |stats| stats.exports),
 ];
 
 const GAUGES: [(&str, &str, Read); 3] = [
@@ -30,7 +31,7 @@ const GAUGES: [(&str, &str, Read); 3] = [
 
 impl Audit {
     /// Reports this handle's [`stats`](Self::stats) as metrics of a meter, whenever its reader asks: counters
-    /// `ftn_audit.captured`, `.stored`, `.unattached`, `.delivered`, `.retried`, `.fallback`, `.dropped`, `.dead`,
+    /// `ftn_audit.captured`, `.stored`, `.unattached`, `.delivered`, `.published`, `.retried`, `.fallback`, `.dropped`, `.dead`,
     /// `.unknown_actors`, `.unparsed_writes`, `.exports`, `.export.time` (seconds), and `.failures` by `reason`; gauges
     /// `ftn_audit.queue.records`, `.outbox.waiting`, `.outbox.parked`, and `.outbox.oldest` (seconds).
     ///

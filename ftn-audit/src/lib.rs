@@ -24,6 +24,7 @@ pub mod change;
 pub mod context;
 mod cut;
 pub mod delivery;
+pub mod engine;
 mod environment;
 mod event;
 mod event_type;

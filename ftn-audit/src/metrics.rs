@@ -26,6 +26,8 @@ pub struct Stats {
     pub captured: u64,
     /// Taken by the sink.
     pub delivered: u64,
+    /// Taken by a broker, for workers that give them to their sinks.
+    pub published: u64,
     /// Written to the outbox, in the transaction of their change or, counted as [`unattached`](Self::unattached), by
     /// themselves.
     pub stored: u64,
@@ -39,9 +41,9 @@ pub struct Stats {
     pub fallback: u64,
     /// Lost for good: the fallback is `drop`, failed, or was itself full.
     pub dropped: u64,
-    /// Made dead letters by relays of this handle.
+    /// Made dead letters by relays and workers of this handle.
     pub dead: u64,
-    /// Requests to the sink that relays of this handle made.
+    /// Requests to the sink that relays and workers of this handle made.
     pub exports: u64,
     /// How long these requests took together.
     pub export_time: Duration,
@@ -105,6 +107,8 @@ pub(crate) enum Reason {
     OutboxFailed,
     OutboxFull,
     Unreadable,
+    NewerFormat,
+    DeliveryLimit,
     Shutdown,
     FallbackFull,
     FallbackFile,
@@ -112,7 +116,7 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::QueueFull,
         Self::QueueBytesFull,
         Self::RetriesExhausted,
@@ -127,6 +131,8 @@ impl Reason {
         Self::OutboxFailed,
         Self::OutboxFull,
         Self::Unreadable,
+        Self::NewerFormat,
+        Self::DeliveryLimit,
         Self::Shutdown,
         Self::FallbackFull,
         Self::FallbackFile,
@@ -149,6 +155,8 @@ impl Reason {
             Self::OutboxFailed => "outbox_failed",
             Self::OutboxFull => "outbox_full",
             Self::Unreadable => "unreadable",
+            Self::NewerFormat => "newer_format",
+            Self::DeliveryLimit => "delivery_limit",
             Self::Shutdown => "shutdown",
             Self::FallbackFull => "fallback_full",
             Self::FallbackFile => "fallback_file",
@@ -199,6 +207,7 @@ pub(crate) struct Metrics {
     /// When the sink began to refuse whatever it was asked, in milliseconds since 1970; 0 when it does not.
     refusing_since: Counter,
     pub(crate) delivered: Counter,
+    pub(crate) published: Counter,
     pub(crate) retried: Counter,
     pub(crate) fallback: Counter,
     pub(crate) dropped: Counter,
@@ -308,6 +317,7 @@ impl Metrics {
             outbox_parked: self.outbox_parked.get(),
             outbox_oldest: Duration::from_nanos(self.outbox_oldest_nanos.get()),
             delivered: self.delivered.get(),
+            published: self.published.get(),
             retried: self.retried.get(),
             fallback: self.fallback.get(),
             dropped: self.dropped.get(),

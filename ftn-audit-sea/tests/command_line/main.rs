@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+#[cfg(all(feature = "rabbitmq", unix))]
+mod broker;
+
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -61,7 +64,12 @@ impl Drop for File {
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ftn-audit"));
-    command.args(arguments).env_remove("DATABASE_URL").env("USER", "ann").stdin(Stdio::null());
+    command
+        .args(arguments)
+        .env_remove("DATABASE_URL")
+        .env_remove("FTN_AUDIT_BROKER")
+        .env("USER", "ann")
+        .stdin(Stdio::null());
     command
 }
 

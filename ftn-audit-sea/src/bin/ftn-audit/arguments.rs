@@ -38,13 +38,28 @@ pub enum Command {
     /// Make the table, or print the SQL that does, with the rights of each role.
     #[command(after_help = "Example:\n  ftn-audit migrate --sql --backend mysql > outbox.sql")]
     Migrate(Migrate),
-    /// Deliver from the outbox to an OTLP receiver until told to stop.
+    /// Deliver from the outbox to an OTLP receiver, or publish to a broker, until told to stop.
     #[command(
         after_help = "The receiver is that of OTEL_EXPORTER_OTLP_ENDPOINT and its like; FTN_AUDIT_* settings of \
         encodings, batches, leases and retention apply.\n\nExamples:\n  ftn-audit relay\n  ftn-audit relay --once\n  \
-        ftn-audit relay --to-file audit.jsonl"
+        ftn-audit relay --to-file audit.jsonl\n  \
+        ftn-audit relay --engine rabbitmq --broker amqp://audit@broker/shop --queue shop.audit"
     )]
     Relay(Relay),
+    /// Deliver from a broker to an OTLP receiver until told to stop. Any number may work at once.
+    #[command(
+        after_help = "The receiver is that of OTEL_EXPORTER_OTLP_ENDPOINT and its like; FTN_AUDIT_* settings of \
+        encodings, back-off and ages apply. Records come from the service that OTEL_SERVICE_NAME names.\n\nExamples:\n  \
+        ftn-audit worker --broker amqp://audit@broker/shop --queue shop.audit\n  \
+        ftn-audit worker --to-file audit.jsonl"
+    )]
+    Worker(Worker),
+    /// Send dead letters of a broker again, or look at them.
+    #[command(
+        after_help = "Examples:\n  ftn-audit replay --list\n  ftn-audit replay --all --reason 'token renewed'\n  \
+        ftn-audit replay 0199d1c2-5a0e-7c4e-8a51-2f0d6b9c1e77 --reason 'tenant made'"
+    )]
+    Replay(ReplayDead),
     /// How many rows are in each state, and how old the oldest waiting one is.
     Status,
     /// The newest rows, without the data of their records.
@@ -99,6 +114,60 @@ pub struct Relay {
     /// Append JSON lines to a file instead of sending OTLP.
     #[arg(long, value_name = "PATH")]
     pub to_file: Option<PathBuf>,
+    /// Publish to a broker instead, for workers.
+    #[arg(long, conflicts_with = "to_file")]
+    pub engine: Option<Engine>,
+    #[command(flatten)]
+    pub broker: Broker,
+}
+
+/// Brokers.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Engine {
+    Rabbitmq,
+}
+
+#[derive(Args)]
+pub struct Broker {
+    /// The broker, such as amqp://user:password@host:5672/vhost.
+    #[arg(long = "broker", env = "FTN_AUDIT_BROKER", hide_env_values = true, value_name = "URL")]
+    pub url: Option<String>,
+    /// Its queue.
+    #[arg(long, env = "FTN_AUDIT_QUEUE", default_value = "ftn-audit", value_name = "NAME")]
+    pub queue: String,
+}
+
+#[derive(Args)]
+pub struct Worker {
+    #[command(flatten)]
+    pub broker: Broker,
+    /// How many batches are on their way at once.
+    #[arg(long, default_value_t = 2)]
+    pub lanes: usize,
+    /// Append JSON lines to a file instead of sending OTLP.
+    #[arg(long, value_name = "PATH")]
+    pub to_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(group = clap::ArgGroup::new("letters").required(true).args(["ids", "all", "list"]))]
+pub struct ReplayDead {
+    /// The records' ids.
+    pub ids: Vec<String>,
+    /// All that are there.
+    #[arg(long)]
+    pub all: bool,
+    /// Show ids and reasons of those that have been there for longest, and leave them there.
+    #[arg(long)]
+    pub list: bool,
+    /// The most that are shown.
+    #[arg(long, default_value_t = 50, requires = "list")]
+    pub limit: usize,
+    /// Why: it stands on the record that this leaves.
+    #[arg(long)]
+    pub reason: Option<String>,
+    #[command(flatten)]
+    pub broker: Broker,
 }
 
 /// States as an operator names them.

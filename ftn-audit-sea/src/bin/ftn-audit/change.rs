@@ -14,7 +14,7 @@ use crate::{
     output::Output,
 };
 
-fn reasoned(reason: Option<&String>) -> Result<&str, Failure> {
+pub fn reasoned(reason: Option<&String>) -> Result<&str, Failure> {
     reason.map(|reason| reason.trim()).filter(|reason| !reason.is_empty()).ok_or(Failure::NoReason)
 }
 

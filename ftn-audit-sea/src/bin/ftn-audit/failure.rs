@@ -1,6 +1,6 @@
 //! What goes wrong, a sentence each.
 
-use ftn_audit_sea::{AuditError, StartupError};
+use ftn_audit_sea::{AuditError, StartupError, engine::EngineError};
 use sea_orm::DbErr;
 
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,16 @@ pub enum Failure {
     NoReason,
     #[error("say whose SQL with `--backend postgres`, mysql or sqlite, or name a database")]
     NoBackend,
+    #[error("no broker: name it with `--broker URL` or the variable FTN_AUDIT_BROKER")]
+    #[cfg(feature = "rabbitmq")]
+    NoBroker,
+    #[error("this ftn-audit knows no broker: install it with `--features cli,rabbitmq`")]
+    #[cfg(not(feature = "rabbitmq"))]
+    NotBuiltIn,
+    #[error("no dead letter was replayed: none that was chosen is there")]
+    NoDeadLetter,
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     #[error("cannot read {0}: {1}")]
     File(String, std::io::Error),
     #[error("the receiver is not set up: {0}")]

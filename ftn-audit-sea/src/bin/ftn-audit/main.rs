@@ -1,14 +1,16 @@
-//! The command line of the outbox: migrate, relay, look, repeat, discard, remove, verify.
+//! The command line of the outbox: migrate, relay, work, look, repeat, discard, remove, verify.
 
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod broker;
 mod change;
 mod failure;
 mod look;
 mod migrate;
 mod output;
 mod relay;
+mod stop;
 mod verify;
 
 use std::{process::ExitCode, time::Duration};
@@ -41,6 +43,8 @@ async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Failure>
     match command {
         Command::Migrate(migrate) => migrate::run(migrate, database, output).await?,
         Command::Relay(relay) => relay::run(relay, database, output).await?,
+        Command::Worker(worker) => broker::work(worker, output).await?,
+        Command::Replay(chosen) => broker::replay(chosen, who, output).await?,
         Command::Status => look::status(&operations(database, who).await?, output).await?,
         Command::List(list) => look::list(&operations(database, who).await?, list, output).await?,
         Command::Show(show) => look::show(&operations(database, who).await?, show, output).await?,

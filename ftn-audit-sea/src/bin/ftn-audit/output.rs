@@ -5,6 +5,12 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tracing_subscriber::{
+    Layer as _,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 use crate::failure::Failure;
 
@@ -50,6 +56,13 @@ impl Output {
         spinner.enable_steady_tick(Duration::from_millis(200));
         spinner
     }
+}
+
+/// What this library says goes to standard error; what others say, who knows what it quotes, goes nowhere.
+pub fn log() {
+    let ours = Targets::new().with_target("ftn_audit", LevelFilter::INFO);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }
 
 /// Microseconds since 1970 as a date and time.

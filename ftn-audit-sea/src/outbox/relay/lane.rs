@@ -8,7 +8,8 @@ use std::{
 
 use ftn_audit::{
     Audit, AuditRecord,
-    relay::{Courier, Verdict},
+    engine::{Carrier, Message, MessagePlace},
+    relay::{Courier, Pace, Verdict},
     stored::UnreadableRecord,
 };
 use sea_orm::{ConnectionTrait, DbErr, TransactionTrait};
@@ -18,7 +19,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{Poll, pace::Pace};
+use super::Poll;
 use crate::outbox::{
     claim::{Claimed, Ending, claim, counts, finish},
     without_data,
@@ -36,7 +37,7 @@ use crate::outbox::{
 pub struct RelayReport {
     /// Rows claimed.
     pub claimed: u64,
-    /// Rows that the sink took.
+    /// Rows that the sink took, or the broker.
     pub sent: u64,
     /// Rows to be tried again later.
     pub again: u64,
@@ -61,6 +62,8 @@ pub(super) struct Lane<C> {
     pub(super) audit: Audit,
     pub(super) database: C,
     pub(super) courier: Courier,
+    /// Instead of the courier's sink.
+    pub(super) carrier: Option<Carrier>,
     pub(super) pace: Arc<Pace>,
     pub(super) poll: Poll,
 }
@@ -125,11 +128,52 @@ where
             return Ok(RelayReport::default());
         }
         let counts = counts(&self.database, &rows).await?;
+        // What is left of the lease is for marking.
+        let deadline = claimed_at + settings.lease.mul_f64(0.75);
+        let endings = match &self.carrier {
+            Some(carrier) => self.to_broker(carrier, &rows, &counts, deadline).await,
+            None => self.to_sink(&rows, &counts, deadline).await,
+        };
+        self.mark(&owner, &rows, endings, claimed_at + settings.lease).await
+    }
+
+    /// What a row holds is not looked into: a worker does that, and another version of it may know more.
+    async fn to_broker(
+        &self,
+        carrier: &Carrier,
+        rows: &[Claimed],
+        counts: &HashMap<String, i32>,
+        deadline: Instant,
+    ) -> Vec<Option<Ending>> {
+        let message = |row: &Claimed| {
+            let place = u32::try_from(row.sequence).ok().map(|sequence| MessagePlace {
+                transaction: row.transaction_id.clone(),
+                sequence,
+                count: count(row, counts),
+            });
+            Message::stored(row.id.clone(), row.format, place, row.payload.clone())
+        };
+        let messages: Vec<Message> = rows.iter().map(message).collect();
+        let verdicts = carrier.carry(&messages, deadline).await;
+        self.pace.heed(&verdicts, carrier.name(), "outbox", |failures| self.courier.backoff(failures));
+        verdicts
+            .into_iter()
+            .zip(rows)
+            .map(|(verdict, row)| Some(self.ending(verdict, row.attempts)))
+            .collect()
+    }
+
+    async fn to_sink(
+        &self,
+        rows: &[Claimed],
+        counts: &HashMap<String, i32>,
+        deadline: Instant,
+    ) -> Vec<Option<Ending>> {
         let mut endings: Vec<Option<Ending>> = vec![None; rows.len()];
         let mut records = Vec::with_capacity(rows.len());
         let mut places = Vec::with_capacity(rows.len());
         for (place, row) in rows.iter().enumerate() {
-            match self.record(row, &counts) {
+            match self.record(row, counts) {
                 Ok(record) => {
                     records.push(record);
                     places.push(place);
@@ -145,66 +189,23 @@ where
                 }
             }
         }
-        // What is left of the lease is for marking.
-        let deadline = claimed_at + settings.lease.mul_f64(0.75);
         let verdicts = self.courier.deliver(&records, deadline).await;
-        self.heed(&verdicts);
+        let backoff = |failures| self.courier.backoff(failures);
+        self.pace.heed(&verdicts, self.courier.sink_name(), "outbox", backoff);
         for (place, verdict) in places.into_iter().zip(verdicts) {
             endings[place] = Some(self.ending(verdict, rows[place].attempts));
         }
-        self.mark(&owner, &rows, endings, claimed_at + settings.lease).await
+        endings
     }
 
     fn record(&self, row: &Claimed, counts: &HashMap<String, i32>) -> Result<AuditRecord, UnreadableRecord> {
         let mut record = self.audit.restore(row.format, &row.payload)?;
-        let count = row.transaction_count.or_else(|| counts.get(&row.transaction_id).copied());
         if let (Ok(transaction), Ok(sequence)) =
             (row.transaction_id.parse::<Uuid>(), u32::try_from(row.sequence))
         {
-            record.set_place(transaction, sequence, count.and_then(|count| u32::try_from(count).ok()));
+            record.set_place(transaction, sequence, count(row, counts));
         }
         Ok(record)
-    }
-
-    /// Lets all lanes go by what the sink said.
-    fn heed(&self, verdicts: &[Verdict]) {
-        let sink = self.courier.sink_name();
-        let hopeless = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Hopeless { .. })).count();
-        if hopeless > 0 {
-            tracing::error!(
-                target: "ftn_audit::relay",
-                sink, records = hopeless,
-                "the sink refused audit records for good: they are dead letters now"
-            );
-        }
-        let refusal = verdicts.iter().find_map(|verdict| match verdict {
-            Verdict::Again { after, operator, why } => Some((*after, *operator, why)),
-            _ => None,
-        });
-        let Some((after, operator, why)) = refusal else {
-            if verdicts.contains(&Verdict::Delivered) {
-                let failures = self.pace.accepted();
-                if failures > 0 {
-                    tracing::info!(target: "ftn_audit::relay", sink, failures, "the sink takes audit records again");
-                }
-            }
-            return;
-        };
-        let wait = |failures| self.courier.backoff(failures).max(after.unwrap_or_default());
-        let (failures, due) = self.pace.refused(wait);
-        match (due, operator) {
-            (false, _) => {}
-            (true, true) => tracing::error!(
-                target: "ftn_audit::relay",
-                sink, failures, why,
-                "audit records cannot be delivered until an operator mends this; they wait in the outbox"
-            ),
-            (true, false) => tracing::warn!(
-                target: "ftn_audit::relay",
-                sink, failures, why,
-                "the sink does not take audit records now; they wait in the outbox"
-            ),
-        }
     }
 
     fn ending(&self, verdict: Verdict, attempts: i32) -> Ending {
@@ -264,6 +265,12 @@ where
         }
         Ok(report)
     }
+}
+
+/// How many records the row's transaction has.
+fn count(row: &Claimed, counts: &HashMap<String, i32>) -> Option<u32> {
+    let count = row.transaction_count.or_else(|| counts.get(&row.transaction_id).copied())?;
+    u32::try_from(count).ok()
 }
 
 /// Ends when a stop is told; never when the one who could tell it is gone.

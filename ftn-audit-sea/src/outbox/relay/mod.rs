@@ -2,19 +2,22 @@
 
 mod housekeeping;
 mod lane;
-mod pace;
 
 use std::{sync::Arc, time::Duration};
 
-use ftn_audit::{Audit, relay::Courier};
+use ftn_audit::{
+    Audit,
+    engine::{Carrier, Engine},
+    relay::{Courier, Pace},
+};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use tokio::{sync::watch, task::JoinSet};
 
+use self::lane::Lane;
 pub use self::lane::RelayReport;
-use self::{lane::Lane, pace::Pace};
 use crate::error::AuditError;
 
-/// Takes rows of outboxes to the sink of an [`Audit`]; made by [`relay`](super::OutboxExt::relay).
+/// Takes rows of outboxes to the sink of an [`Audit`], or to a broker; made by [`relay`](super::OutboxExt::relay).
 ///
 /// Any number of relays may work at once, in any number of processes: each claims rows for the time of a lease, sends
 /// them with no transaction open, and marks them only where it still holds them. Rows of a relay that died are due
@@ -39,8 +42,16 @@ use crate::error::AuditError;
 pub struct Relay<C> {
     audit: Audit,
     databases: Vec<C>,
+    engine: Option<Arc<dyn Engine>>,
     lanes: usize,
     poll: Poll,
+}
+
+/// What a relay's lanes share.
+struct Pieces {
+    courier: Courier,
+    carrier: Option<Carrier>,
+    pace: Arc<Pace>,
 }
 
 /// How long a lane without work waits before it looks again.
@@ -56,7 +67,14 @@ where
 {
     pub(super) fn new(audit: Audit, databases: Vec<C>) -> Self {
         let poll = Poll { shortest: Duration::from_millis(50), longest: Duration::from_secs(2) };
-        Self { audit, databases, lanes: 2, poll }
+        Self { audit, databases, engine: None, lanes: 2, poll }
+    }
+
+    /// Publishes to a broker instead of sending to the sink of the handle: [workers](ftn_audit::engine::Worker) take it
+    /// from there. A row counts as sent when the broker has confirmed it.
+    pub fn through(mut self, engine: Arc<dyn Engine>) -> Self {
+        self.engine = Some(engine);
+        self
     }
 
     /// How many batches of one database are on their way at once, each with a connection of its own while it claims and
@@ -72,7 +90,7 @@ where
         self
     }
 
-    fn pieces(&self) -> Option<(Courier, Arc<Pace>)> {
+    fn pieces(&self) -> Option<Pieces> {
         let courier = self.audit.courier();
         if courier.is_none() {
             tracing::warn!(
@@ -80,15 +98,17 @@ where
                 "there is nothing to relay: audit is switched off, or its delivery is not `Delivery::outbox()`"
             );
         }
-        Some((courier?, Arc::default()))
+        let carrier = self.engine.clone().and_then(|engine| self.audit.carrier(engine));
+        Some(Pieces { courier: courier?, carrier, pace: Arc::default() })
     }
 
-    fn lane(&self, database: &C, courier: &Courier, pace: &Arc<Pace>) -> Lane<C> {
+    fn lane(&self, database: &C, pieces: &Pieces) -> Lane<C> {
         Lane {
             audit: self.audit.clone(),
             database: database.clone(),
-            courier: courier.clone(),
-            pace: pace.clone(),
+            courier: pieces.courier.clone(),
+            carrier: pieces.carrier.clone(),
+            pace: pieces.pace.clone(),
             poll: self.poll,
         }
     }
@@ -102,13 +122,13 @@ where
     pub fn spawn(self) -> RelayHandle {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        if let Some((courier, pace)) = self.pieces() {
+        if let Some(pieces) = self.pieces() {
             for database in &self.databases {
                 for _ in 0..self.lanes {
-                    tasks.spawn(self.lane(database, &courier, &pace).run(stopped.clone()));
+                    tasks.spawn(self.lane(database, &pieces).run(stopped.clone()));
                 }
             }
-            tasks.spawn(housekeeping::run(self.databases.clone(), courier, stopped));
+            tasks.spawn(housekeeping::run(self.databases.clone(), pieces.courier, stopped));
         }
         RelayHandle { stop, tasks: Some(tasks) }
     }
@@ -123,9 +143,9 @@ where
     /// Cancellation: rows that were claimed are due again when their lease ends.
     pub async fn drain(&self) -> Result<RelayReport, AuditError> {
         let mut report = RelayReport::default();
-        let Some((courier, pace)) = self.pieces() else { return Ok(report) };
+        let Some(pieces) = self.pieces() else { return Ok(report) };
         for database in &self.databases {
-            let lane = self.lane(database, &courier, &pace);
+            let lane = self.lane(database, &pieces);
             while !report.refused() {
                 let step = lane.step().await.map_err(AuditError::Relay)?;
                 if step.claimed == 0 {
@@ -134,7 +154,7 @@ where
                 report.add(&step);
             }
         }
-        housekeeping::once(&self.databases, &courier).await;
+        housekeeping::once(&self.databases, &pieces.courier).await;
         Ok(report)
     }
 }

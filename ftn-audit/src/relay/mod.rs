@@ -1,10 +1,13 @@
 //! What a relay asks of the handle: to give a batch to the sink, and to say what became of each record.
 
+mod pace;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
+pub use self::pace::Pace;
 use crate::{
     Audit, AuditRecord, OutboxSettings,
     delivery::{Answer, Backoff, Fate, Plan},
@@ -128,6 +131,14 @@ impl Courier {
     pub fn count_dead(&self, rows: u64, too_old: bool) {
         self.metrics.fail(if too_old { Reason::TooOld } else { Reason::Unreadable }, rows as usize);
         self.metrics.count_dead(rows);
+    }
+
+    /// Counts messages of a broker that did not go the normal way.
+    pub(crate) fn count(&self, reason: Reason, messages: usize, dead: bool) {
+        self.metrics.fail(reason, messages);
+        if dead {
+            self.metrics.count_dead(messages as u64);
+        }
     }
 
     /// Says what waits in the outbox: how many rows, how many of them for another attempt or a newer relay, and how old
