@@ -141,7 +141,7 @@ macro_rules! __expected {
     ($entity:path, $expected:expr, $column:tt = $value:expr $(, $($rest:tt)*)?) => {
         $crate::__expected!(
             $entity,
-            $expected.key(stringify!($column), $crate::__recorded!($entity, $column, $value)),
+            $expected.key(::core::stringify!($column), $crate::__recorded!($entity, $column, $value)),
             $($($rest)*)?
         )
     };
@@ -149,7 +149,7 @@ macro_rules! __expected {
         $crate::__expected!(
             $entity,
             $expected.links(
-                stringify!($field),
+                ::core::stringify!($field),
                 $crate::LinkAction::Add,
                 [$($crate::AttributeValue::from($key)),*],
             ),
@@ -160,7 +160,7 @@ macro_rules! __expected {
         $crate::__expected!(
             $entity,
             $expected.links(
-                stringify!($field),
+                ::core::stringify!($field),
                 $crate::LinkAction::Remove,
                 [$($crate::AttributeValue::from($key)),*],
             ),
@@ -171,7 +171,7 @@ macro_rules! __expected {
         $crate::__expected!(
             $entity,
             $expected.change(
-                stringify!($column),
+                ::core::stringify!($column),
                 $crate::AttributeValue::Null,
                 $crate::__recorded!($entity, $column, $new),
             ),
@@ -181,7 +181,7 @@ macro_rules! __expected {
     ($entity:path, $expected:expr, $column:tt : None $(, $($rest:tt)*)?) => {
         $crate::__expected!(
             $entity,
-            $expected.value(stringify!($column), $crate::AttributeValue::Null),
+            $expected.value(::core::stringify!($column), $crate::AttributeValue::Null),
             $($($rest)*)?
         )
     };
@@ -189,7 +189,7 @@ macro_rules! __expected {
         $crate::__expected!(
             $entity,
             $expected.change(
-                stringify!($column),
+                ::core::stringify!($column),
                 $crate::__recorded!($entity, $column, $old),
                 $crate::AttributeValue::Null,
             ),
@@ -200,7 +200,7 @@ macro_rules! __expected {
         $crate::__expected!(
             $entity,
             $expected.change(
-                stringify!($column),
+                ::core::stringify!($column),
                 $crate::__recorded!($entity, $column, $old),
                 $crate::__recorded!($entity, $column, $new),
             ),
@@ -210,7 +210,7 @@ macro_rules! __expected {
     ($entity:path, $expected:expr, $column:tt : $value:expr $(, $($rest:tt)*)?) => {
         $crate::__expected!(
             $entity,
-            $expected.value(stringify!($column), $crate::__recorded!($entity, $column, $value)),
+            $expected.value(::core::stringify!($column), $crate::__recorded!($entity, $column, $value)),
             $($($rest)*)?
         )
     };
@@ -220,6 +220,6 @@ macro_rules! __expected {
 #[macro_export]
 macro_rules! __recorded {
     ($entity:path, $column:tt, $value:expr) => {
-        $crate::testing::recorded_value::<$entity>(stringify!($column), $value)
+        $crate::testing::recorded_value::<$entity>(::core::stringify!($column), $value)
     };
 }

@@ -82,7 +82,7 @@ impl Recorder {
         &self.sink
     }
 
-    /// The records so far, in the order in which their transactions committed.
+    /// The records so far, in the order of the commits, where these did not run side by side.
     pub fn records(&self) -> Vec<AuditRecord> {
         self.sink.records()
     }
