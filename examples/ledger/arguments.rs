@@ -24,11 +24,16 @@ pub struct Arguments {
     /// The server on which a database is made. By default, `LEDGER_POSTGRES` or `LEDGER_MARIADB`.
     #[arg(long)]
     pub server: Option<String>,
+    /// The broker of `--engine rabbitmq`. By default, `LEDGER_RABBITMQ`.
+    #[arg(long)]
+    pub broker: Option<String>,
     /// A fault that must not go unnoticed.
     #[arg(long, hide = true)]
     pub mutant: Option<Mutant>,
     #[arg(long, hide = true)]
     pub role: Option<Role>,
+    #[arg(long, hide = true, default_value = "")]
+    pub queue: String,
     #[arg(long, hide = true, default_value = "")]
     pub url: String,
     #[arg(long, hide = true, default_value = "")]
@@ -46,11 +51,15 @@ pub enum Database {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Engine {
+    /// Relays.
     Relay,
+    /// Relays that publish to RabbitMQ, and workers.
+    Rabbitmq,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Role {
     Writer,
     Relay,
+    Worker,
 }

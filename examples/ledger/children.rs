@@ -7,10 +7,15 @@ use std::{
 
 use clap::ValueEnum;
 
-use crate::arguments::{Arguments, Role};
+use crate::{
+    arguments::{Arguments, Engine, Role},
+    broker::Queues,
+};
 
 const WRITERS: i32 = 3;
 const RELAYS: i32 = 2;
+/// With a broker.
+const WORKERS: i32 = 3;
 
 pub struct Children {
     arguments: Arguments,
@@ -26,11 +31,18 @@ struct Place {
 }
 
 impl Children {
-    pub fn new(arguments: &Arguments, url: &str, endpoint: String) -> Self {
-        let arguments = Arguments { url: url.to_owned(), endpoint, ..arguments.clone() };
+    pub fn new(arguments: &Arguments, url: &str, endpoint: String, queues: Option<&Queues>) -> Self {
+        let arguments = Arguments {
+            url: url.to_owned(),
+            endpoint,
+            broker: queues.map(|queues| queues.url().to_owned()),
+            queue: queues.map(|queues| queues.name().to_owned()).unwrap_or_default(),
+            ..arguments.clone()
+        };
         let place = |role| move |slot| Place { role, slot, child: None };
-        let running =
-            (0..WRITERS).map(place(Role::Writer)).chain((0..RELAYS).map(place(Role::Relay))).collect();
+        let workers = if arguments.engine == Engine::Rabbitmq { WORKERS } else { 0 };
+        let running = (0..WRITERS).map(place(Role::Writer)).chain((0..RELAYS).map(place(Role::Relay)));
+        let running = running.chain((0..workers).map(place(Role::Worker))).collect();
         Self { arguments, running, killed: 0, started: 0 }
     }
 
@@ -39,9 +51,9 @@ impl Children {
         self.keep(|_| true)
     }
 
-    /// Starts relays that are not running.
+    /// Starts relays and workers that are not running.
     pub fn keep_relays(&mut self) -> io::Result<()> {
-        self.keep(|role| role == Role::Relay)
+        self.keep(|role| role != Role::Writer)
     }
 
     fn keep(&mut self, wanted: impl Fn(Role) -> bool) -> io::Result<()> {
@@ -104,6 +116,10 @@ fn start(arguments: &Arguments, role: Role, slot: i32, number: u64) -> io::Resul
     command.args(["--database", name(&arguments.database).as_str()]);
     command.args(["--url", &arguments.url, "--endpoint", &arguments.endpoint]);
     command.args(["--seed", &arguments.seed.wrapping_mul(1_000_003).wrapping_add(number).to_string()]);
+    command.args(["--engine", name(&arguments.engine).as_str(), "--queue", &arguments.queue]);
+    if let Some(broker) = &arguments.broker {
+        command.args(["--broker", broker]);
+    }
     if let Some(mutant) = &arguments.mutant {
         command.args(["--mutant", name(mutant).as_str()]);
     }

@@ -94,6 +94,14 @@ impl Databases {
         Err("the relays did not deliver what was left within two minutes".into())
     }
 
+    /// How many records are in the outbox, sent or not.
+    pub async fn records(&self) -> Result<u64, DbErr> {
+        let db = connect_again(&self.url).await?;
+        let count = outbox::Entity::find().count(&db).await?;
+        db.close().await?;
+        Ok(count)
+    }
+
     /// What was committed, a line a change.
     pub async fn truth(&self) -> Result<Vec<String>, DbErr> {
         let db = connect_again(&self.url).await?;

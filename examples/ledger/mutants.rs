@@ -18,6 +18,8 @@ use sea_orm::{
 pub enum Mutant {
     /// A relay that marks rows as sent before it sends them.
     MarksFirst,
+    /// A worker that answers the broker before it sends.
+    AnswersFirst,
     /// A writer that records after the commit.
     RecordsLate,
     /// A scope that does not know savepoints.

@@ -1,7 +1,7 @@
 //! An OTLP receiver that fails as scripted, and now and then is not there at all.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     error::Error,
     net::SocketAddr,
     sync::{
@@ -88,6 +88,11 @@ impl Receiver {
     /// From now on it takes everything.
     pub fn behave(&self) {
         self.service.0.behaves.store(true, Ordering::SeqCst);
+    }
+
+    /// How many records have arrived, repeats aside.
+    pub fn distinct(&self) -> usize {
+        self.service.arrivals().iter().map(|arrival| arrival.id.as_str()).collect::<HashSet<_>>().len()
     }
 
     pub fn received(&self) -> Vec<Arrival> {

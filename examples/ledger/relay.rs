@@ -1,11 +1,12 @@
-//! A process that takes records from the outbox to the receiver, until it is killed.
+//! A process that takes records from the outbox to the receiver or the broker, until it is killed.
 
 use std::{error::Error, time::Duration};
 
 use ftn_audit_sea::prelude::*;
 
 use crate::{
-    arguments::Arguments,
+    arguments::{Arguments, Engine},
+    broker,
     database::connect,
     mutants::{Mutant, mark_then_send},
 };
@@ -22,6 +23,10 @@ pub async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         mark_then_send(&audit, &db, &sink()?).await;
         return Ok(());
     }
-    let _running = audit.relay([db]).poll(Duration::from_millis(10), Duration::from_millis(100)).spawn();
+    let mut relay = audit.relay([db]).poll(Duration::from_millis(10), Duration::from_millis(100));
+    if arguments.engine == Engine::Rabbitmq {
+        relay = relay.through(broker::engine(arguments)?);
+    }
+    let _running = relay.spawn();
     std::future::pending().await
 }
