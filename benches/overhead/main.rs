@@ -61,10 +61,10 @@ fn main() -> ExitCode {
 
 /// Names of databases and of work choose each by themselves; where there are none, all are wanted.
 fn is_wanted(names: &[&String], database: &Database, work: &Work) -> bool {
-    let (works, databases): (Vec<_>, Vec<_>) =
-        names.iter().partition(|name| WORKS.iter().any(|work| work.name == name.as_str()));
-    (works.is_empty() || works.iter().any(|name| name.as_str() == work.name))
-        && (databases.is_empty() || databases.iter().any(|name| **name == database.name))
+    let (works, databases): (Vec<&str>, Vec<&str>) =
+        names.iter().map(|name| name.as_str()).partition(|name| WORKS.iter().any(|work| work.name == *name));
+    (works.is_empty() || works.contains(&work.name))
+        && (databases.is_empty() || databases.contains(&database.name.as_str()))
 }
 
 async fn row(database: &Database, work: &Work, mode: Mode, effort: &Effort) -> bool {

@@ -193,7 +193,7 @@ impl<'a> Difference<'a> {
             return expected.is_null() && recorded.is_null();
         }
         expected == recorded
-            || *recorded == expected.to_string()
+            || recorded.as_str() == Some(expected.to_string().as_str())
             || (column.hashed
                 && self.recorder.audit().hashes_of(expected.clone()).iter().any(|hash| recorded == hash))
     }
