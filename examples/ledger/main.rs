@@ -102,17 +102,23 @@ async fn draw_up(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     Ok(if proven { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Waits until the workers have delivered everything, or for two minutes: what is lost then is for the balance to say.
+/// Waits until the workers have delivered everything, or nothing new has come for so long that nothing will: what is
+/// lost then is for the balance to say.
 async fn arrive(
     databases: &Databases,
     receiver: &Receiver,
     children: &mut Children,
 ) -> Result<(), Box<dyn Error>> {
+    const QUIET: Duration = Duration::from_secs(20);
     let records = databases.records().await?;
-    let start = Instant::now();
-    while (receiver.distinct() as u64) < records && start.elapsed() < Duration::from_secs(120) {
+    let (mut arrived, mut since) = (0, Instant::now());
+    while (arrived as u64) < records && since.elapsed() < QUIET {
         children.keep_relays()?;
         tokio::time::sleep(Duration::from_millis(100)).await;
+        let now = receiver.distinct();
+        if now > arrived {
+            (arrived, since) = (now, Instant::now());
+        }
     }
     Ok(())
 }
