@@ -192,8 +192,8 @@ impl<'a> Difference<'a> {
         if expected.is_null() || recorded.is_null() {
             return expected.is_null() && recorded.is_null();
         }
-        expected == recorded
-            || recorded.as_str() == Some(expected.to_string().as_str())
+        let text = expected.to_string();
+        *recorded == text
             || (column.hashed
                 && self.recorder.audit().hashes_of(expected.clone()).iter().any(|hash| recorded == hash))
     }
