@@ -63,9 +63,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 
     // What an earlier run has left is delivered, too.
     let ours = || -> HashSet<String> {
-        let of_run = |record: &AuditRecord| {
-            record.attribute("audit.reason").is_some_and(|reason| reason == run)
-        };
+        let of_run =
+            |record: &AuditRecord| record.attribute("audit.reason").is_some_and(|reason| reason == run);
         arrived
             .records()
             .iter()

@@ -83,22 +83,22 @@ fn first_column(chapter: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_log_line_is_in_the_runbook() {
-    let known = first_column(&read("docs/src/operating.md"));
+    let known = first_column(&read("docs/operating.md"));
     let lines = log_lines();
     assert!(lines.len() > 25, "the sources have log lines: {lines:#?}");
     let missing: Vec<_> =
         lines.iter().filter(|line| !known.iter().any(|known| line.starts_with(known.as_str()))).collect();
-    assert!(missing.is_empty(), "docs/src/operating.md has no runbook line for {missing:#?}");
+    assert!(missing.is_empty(), "docs/operating.md has no runbook line for {missing:#?}");
 }
 
 #[test]
 fn every_reason_is_in_the_runbook() {
-    let known = first_column(&read("docs/src/operating.md"));
+    let known = first_column(&read("docs/operating.md"));
     let metrics = read("ftn-audit/src/metrics.rs");
     let (_, body) = metrics.split_once("pub(crate) fn as_str").expect("reasons have words");
     let reasons = body.split("fn ").next().unwrap_or_default().split('"').skip(1).step_by(2);
     let missing: Vec<_> = reasons.filter(|reason| !known.contains(*reason)).collect();
-    assert!(missing.is_empty(), "docs/src/operating.md does not explain {missing:?}");
+    assert!(missing.is_empty(), "docs/operating.md does not explain {missing:?}");
 }
 
 /// Names as the OpenTelemetry to Prometheus translation gives them.
@@ -117,7 +117,7 @@ fn prometheus_names() -> BTreeSet<String> {
 #[test]
 fn alert_rules_use_metrics_that_there_are() {
     let names = prometheus_names();
-    for rule in read("docs/src/alerts.yml").lines().filter(|line| line.trim_start().starts_with("expr:")) {
+    for rule in read("docs/alerts.yml").lines().filter(|line| line.trim_start().starts_with("expr:")) {
         let words = rule.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
         let used: Vec<_> = words.filter(|word| word.starts_with("ftn_audit")).collect();
         assert!(!used.is_empty(), "{rule}");
@@ -129,19 +129,19 @@ fn alert_rules_use_metrics_that_there_are() {
 
 #[test]
 fn every_chapter_is_listed_and_its_code_compiled() {
-    let (summary, compiled) = (read("docs/src/SUMMARY.md"), read("src/lib.rs"));
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src")).unwrap() {
+    let (summary, compiled) = (read("docs/SUMMARY.md"), read("src/lib.rs"));
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         if name.ends_with(".md") && name != "SUMMARY.md" {
             assert!(summary.contains(&format!("({name})")), "{name} is not in SUMMARY.md");
-            assert!(compiled.contains(&format!("docs/src/{name}")), "{name} is not compiled by src/lib.rs");
+            assert!(compiled.contains(&format!("docs/{name}")), "{name} is not compiled by src/lib.rs");
         }
     }
 }
 
 #[test]
 fn every_setting_of_the_environment_is_known_to_who_comes_from_python() {
-    let chapter = read("docs/src/from_python.md");
+    let chapter = read("docs/from_python.md");
     let environment = read("ftn-audit/src/environment.rs") + &read("ftn-audit/src/builder.rs");
     for setting in [
         "ENABLED",
