@@ -129,7 +129,7 @@ class Shop:
     def stats(self):
         """The counters that the shop prints at its end."""
         text = re.search(r"^Stats \{(.*)\}$", self.stderr.read_text(), re.M).group(1)
-        numbers, failures = re.fullmatch(r"(.*) failures: (\{.*\})", text).groups()
+        numbers, failures = re.search(r"(.*)\bfailures: (\{.*\})", text).groups()
         counters = {name: int(value) for name, value in re.findall(r"(\w+): (\d+)", numbers)}
         return counters | {"failures": ast.literal_eval(failures)}
 
