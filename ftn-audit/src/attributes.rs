@@ -69,6 +69,20 @@ impl Attributes {
         self.0.iter().map(|(key, value)| (key.as_ref(), value))
     }
 
+    /// Appends all of another, whose keys the caller knows to be new.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// As [`iter`](Self::iter), with keys that cost nothing to clone where they are the program's own.
+    pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = &(Cow<'static, str>, AttributeValue)> {
+        self.0.iter()
+    }
+
+    pub(crate) fn retain(&mut self, keep: impl Fn(&str, &AttributeValue) -> bool) {
+        self.0.retain(|(key, value)| keep(key, value));
+    }
+
     pub(crate) fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&str, &mut AttributeValue)> {
         self.0.iter_mut().map(|(key, value)| (&**key, value))
     }

@@ -249,16 +249,14 @@ fn seed_action(action: LinkAction) -> &'static str {
     }
 }
 
-fn flat(attributes: Attributes) -> Attributes {
+fn flat(mut attributes: Attributes) -> Attributes {
+    for (key, value) in attributes.iter_mut() {
+        let column = key.starts_with(names::CHANGESET_PREFIX) && value.as_str().is_none();
+        if column || matches!(value, AttributeValue::Json(_)) {
+            *value = value.to_string().into();
+        }
+    }
     attributes
-        .into_iter()
-        .map(|(key, value)| {
-            let column = key.starts_with(names::CHANGESET_PREFIX) && value.as_str().is_none();
-            let text = column || matches!(value, AttributeValue::Json(_));
-            let value = if text { value.to_string().into() } else { value };
-            (key, value)
-        })
-        .collect()
 }
 
 /// Puts the attributes of the changeset into one, at the place of the first.

@@ -203,9 +203,7 @@ impl AuditRecord {
     pub fn attributes(&self) -> Attributes {
         let mut all = Attributes::with_capacity(self.own.len() + self.context.len() + 16);
         all.push(names::UID, self.id.to_string().into());
-        for (key, value) in self.own.iter() {
-            all.push(key.to_owned(), value.clone());
-        }
+        all.append(self.own.clone());
         if let Some(place) = self.place {
             all.set(names::TRANSACTION_ID, place.transaction.to_string());
             all.set(names::SEQUENCE, place.sequence);
@@ -217,12 +215,13 @@ impl AuditRecord {
             Some(actor) => self.layout.put_actor(actor, &mut all),
             None => all.set(names::ACTOR_TYPE, "unknown"),
         }
-        for (key, value) in self.database.iter().chain(self.context.iter()) {
+        for (key, value) in self.database.entries().chain(self.context.entries()) {
             if !all.contains_key(key) {
-                all.push(key.to_owned(), value.clone());
+                all.push(key.clone(), value.clone());
             }
         }
-        all.into_iter().filter(|(_, value)| !value.is_null()).collect()
+        all.retain(|_, value| !value.is_null());
+        all
     }
 
     /// [`attributes`](Self::attributes) as sinks send them: in the handle's [`Encoding`](crate::Encoding), within its

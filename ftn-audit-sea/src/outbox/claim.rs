@@ -75,13 +75,15 @@ async fn in_one_statement<C: ConnectionTrait>(
     let (due, now) = (due(backend), now(backend));
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let text = match backend {
-        // Materialized, for a plan that asks a locking subquery twice would lock twice as many.
+        // Materialized, for a plan that asks a locking subquery twice would lock twice as many. By where the rows lie: they
+        // are locked, and a search by id costs as much as the update. One that somebody changed since the statement
+        // began is not found there, and is claimed by the next.
         DbBackend::Postgres => Text::new(
             format!(
-                "WITH due AS MATERIALIZED (SELECT id AS due_id FROM {TABLE} WHERE {due} ORDER BY due_at LIMIT ? \
+                "WITH due AS MATERIALIZED (SELECT ctid AS due_ctid FROM {TABLE} WHERE {due} ORDER BY due_at LIMIT ? \
                  FOR UPDATE SKIP LOCKED) \
                  UPDATE {TABLE} SET lease_owner = ?, due_at = {now} + ?, attempts = attempts + 1 \
-                 FROM due WHERE id = due_id RETURNING {COLUMNS}"
+                 FROM due WHERE {TABLE}.ctid = due_ctid RETURNING {COLUMNS}"
             ),
             [most.into(), owner.into(), micros(lease).into()],
         ),
@@ -151,7 +153,7 @@ pub(crate) async fn counts<C: ConnectionTrait>(
     let text = Text::new(
         format!(
             "SELECT transaction_id, transaction_count FROM {TABLE} WHERE sequence = transaction_count \
-             AND transaction_id IN "
+             AND sequence > 1 AND transaction_id IN "
         ),
         [],
     );
@@ -189,7 +191,8 @@ where
     if ids.is_empty() {
         return Ok(0);
     }
-    let now = now(connection.get_database_backend());
+    let backend = connection.get_database_backend();
+    let now = now(backend);
     let set = match ending {
         Ending::Sent => Text::new(format!("state = 'sent', due_at = {now}, last_error = NULL"), []),
         Ending::Dead { why } => {
@@ -203,8 +206,12 @@ where
     };
     let update = Text::new(format!("UPDATE {TABLE} SET lease_owner = NULL, "), [])
         .join(set)
-        .then(" WHERE lease_owner = ? AND state = 'waiting' AND id IN ", [owner.into()])
-        .list(ids.iter().map(String::as_str));
+        .then(" WHERE lease_owner = ? AND state = 'waiting' AND id ", [owner.into()]);
+    let update = match backend {
+        // One text for any number of rows: it is parsed and planned once.
+        DbBackend::Postgres => update.then("= ANY (string_to_array(?, ','))", [ids.join(",").into()]),
+        _ => update.then("IN ", []).list(ids.iter().map(String::as_str)),
+    };
     change(connection, update).await
 }
 
