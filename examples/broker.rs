@@ -64,7 +64,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     // What an earlier run has left is delivered, too.
     let ours = || -> HashSet<String> {
         let of_run = |record: &AuditRecord| {
-            record.attribute("audit.reason").is_some_and(|reason| reason.to_string() == run)
+            record.attribute("audit.reason").is_some_and(|reason| reason.as_str() == Some(run.as_str()))
         };
         arrived
             .records()
