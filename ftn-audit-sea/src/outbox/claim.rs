@@ -206,11 +206,16 @@ where
     };
     let update = Text::new(format!("UPDATE {TABLE} SET lease_owner = NULL, "), [])
         .join(set)
-        .then(" WHERE lease_owner = ? AND state = 'waiting' AND id ", [owner.into()]);
+        .then(" WHERE lease_owner = ? AND id ", [owner.into()]);
     let update = match backend {
         // One text for any number of rows: it is parsed and planned once.
         DbBackend::Postgres => update.then("= ANY (string_to_array(?, ','))", [ids.join(",").into()]),
         _ => update.then("IN ", []).list(ids.iter().map(String::as_str)),
+    };
+    let update = match backend {
+        // With the sign it is no search: by its index of states, SQLite would look at every row that waits.
+        DbBackend::Sqlite => update.then(" AND +state = 'waiting'", []),
+        _ => update.then(" AND state = 'waiting'", []),
     };
     change(connection, update).await
 }
