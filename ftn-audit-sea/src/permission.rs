@@ -57,6 +57,7 @@ impl<C: ConnectionTrait + 'static> ConnectionTrait for Trusted<'_, C> {
 }
 
 #[cfg(not(feature = "rbac"))]
+#[expect(clippy::extra_unused_type_parameters, reason = "with the feature, it is a question about the type")]
 pub(crate) fn is_restricted<C: 'static>() -> bool {
     false
 }
