@@ -8,51 +8,27 @@
 //!
 //! criterion leaves its figures under `target/criterion`.
 
-use std::{hint::black_box, sync::Arc, time::Duration, time::SystemTime};
+#[path = "fixtures/item.rs"]
+mod item;
+#[path = "fixtures/null.rs"]
+mod null;
 
-use async_trait::async_trait;
+use std::{
+    hint::black_box,
+    time::{Duration, SystemTime},
+};
+
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use ftn_audit_sea::{
     AttributeValue, Encoding, RawRoute, Subject,
     change::{ChangeFacts, Changeset, Marks},
     formatter::{FormatterRegistration, Rule},
     prelude::*,
-    sink::{Outcome, Sink},
 };
 use sea_orm::{ActiveValue::Set, DatabaseConnection, DbBackend, MockDatabase};
 use tokio::runtime::Runtime;
 
-mod item {
-    use ftn_audit_sea::entity::*;
-    use sea_orm::entity::prelude::*;
-
-    #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
-    #[sea_orm(table_name = "item")]
-    pub struct Model {
-        #[sea_orm(primary_key)]
-        pub id: i32,
-        pub name: String,
-        pub price: i64,
-        pub stock: i32,
-        pub note: Option<String>,
-        pub active: bool,
-    }
-}
-
-/// Takes everything, and keeps nothing.
-struct Null;
-
-#[async_trait]
-impl Sink for Null {
-    fn name(&self) -> &str {
-        "null"
-    }
-
-    async fn deliver(&self, _: &[AuditRecord]) -> Outcome {
-        Outcome::Delivered
-    }
-}
+use self::null::Null;
 
 #[derive(Default)]
 struct Described;
@@ -165,7 +141,7 @@ fn record(bench: &mut Criterion) {
     });
 }
 
-/// An update by key: two SELECTs and the UPDATE of MySQL's way, which a mock answers.
+/// Updates by key on a mock of Postgres, bare and recorded by the hooks.
 fn update(bench: &mut Criterion) {
     const UPDATES: usize = 200;
     let runtime = Runtime::new().expect("a runtime");
@@ -187,7 +163,7 @@ fn update(bench: &mut Criterion) {
         bench.iter_batched(mock, |db| runtime.block_on(work(&db)), BatchSize::LargeInput);
     });
     let audit = audit(100, Encoding::Flat);
-    let context = Arc::new(context("PATCH|/items/:id/7"));
+    let context = context("PATCH|/items/:id/7");
     group.bench_function("recorded", |bench| {
         bench.iter_batched(
             mock,

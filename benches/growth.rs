@@ -9,18 +9,21 @@
 //! Prints `growth <with> <how many> <microseconds>`: what auditing adds to one row's change, on SQLite in memory; the
 //! median of interleaved pairs.
 
+#[path = "fixtures/null.rs"]
+mod null;
+#[path = "fixtures/stuck.rs"]
+mod stuck;
+
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use ftn_audit_sea::{
-    prelude::*,
-    sink::{Outcome, Sink},
-};
+use ftn_audit_sea::{prelude::*, sink::Sink};
 use sea_orm::{
     ActiveValue::Set, ConnectOptions, ConnectionTrait, DatabaseConnection, EntityTrait, Schema,
     TransactionTrait, entity::prelude::*,
 };
 use seq_macro::seq;
+
+use self::{null::Null, stuck::Stuck};
 
 /// A table of so many columns, one of which changes.
 macro_rules! table {
@@ -49,34 +52,6 @@ macro_rules! table {
 table!(five "five" 3);
 table!(fifty "fifty" 48);
 table!(five_hundred "five_hundred" 498);
-
-/// Never answers: what is recorded waits.
-struct Stuck;
-
-#[async_trait]
-impl Sink for Stuck {
-    fn name(&self) -> &str {
-        "stuck"
-    }
-
-    async fn deliver(&self, _: &[AuditRecord]) -> Outcome {
-        std::future::pending().await
-    }
-}
-
-/// Takes everything, and keeps nothing.
-struct Null;
-
-#[async_trait]
-impl Sink for Null {
-    fn name(&self) -> &str {
-        "null"
-    }
-
-    async fn deliver(&self, _: &[AuditRecord]) -> Outcome {
-        Outcome::Delivered
-    }
-}
 
 fn audit(sink: impl Sink) -> Audit {
     Audit::builder()

@@ -2,47 +2,18 @@
 //!
 //! Alone in its program, because counting takes the place of the allocator.
 
+#[path = "../benches/fixtures/item.rs"]
+mod item;
+#[path = "../benches/fixtures/stuck.rs"]
+mod stuck;
+
 use std::future::Future;
 
 use allocation_counter::{AllocationInfo, measure};
-use async_trait::async_trait;
-use ftn_audit_sea::{
-    prelude::*,
-    sink::{Outcome, Sink},
-};
+use ftn_audit_sea::prelude::*;
 use sea_orm::{ActiveValue::Set, DatabaseConnection, DbBackend, MockDatabase};
 
-mod item {
-    use ftn_audit_sea::entity::*;
-    use sea_orm::entity::prelude::*;
-
-    #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
-    #[sea_orm(table_name = "item")]
-    pub struct Model {
-        #[sea_orm(primary_key)]
-        pub id: i32,
-        pub name: String,
-        pub price: i64,
-        pub stock: i32,
-        pub note: Option<String>,
-        pub active: bool,
-    }
-}
-
-/// Never answers: what is recorded waits.
-struct Stuck;
-
-#[async_trait]
-impl Sink for Stuck {
-    fn name(&self) -> &str {
-        "stuck"
-    }
-
-    async fn deliver(&self, _: &[AuditRecord]) -> Outcome {
-        std::future::pending().await
-    }
-}
+use self::stuck::Stuck;
 
 fn row(price: i64) -> item::Model {
     item::Model { id: 1, name: "Tea".to_owned(), price, stock: 3, note: None, active: true }

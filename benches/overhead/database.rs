@@ -1,32 +1,16 @@
 //! The databases that are measured, and the tables in them.
 
+#[path = "../fixtures/item.rs"]
+pub mod item;
+#[path = "../fixtures/null.rs"]
+mod null;
+
 use std::path::PathBuf;
 
-use async_trait::async_trait;
-use ftn_audit_sea::{
-    prelude::*,
-    sink::{Outcome, Sink},
-};
+use ftn_audit_sea::prelude::*;
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, Schema};
 
-/// An audited table of six columns, with a decimal and an unaudited twin.
-pub mod item {
-    use ftn_audit_sea::entity::*;
-    use sea_orm::entity::prelude::*;
-
-    #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Auditable)]
-    #[sea_orm(table_name = "item")]
-    pub struct Model {
-        #[sea_orm(primary_key)]
-        pub id: i32,
-        pub name: String,
-        pub price: i64,
-        pub stock: i32,
-        pub note: Option<String>,
-        pub active: bool,
-    }
-}
+use self::null::Null;
 
 pub mod machine {
     use ftn_audit_sea::entity::*;
@@ -96,20 +80,6 @@ pub struct Database {
     pub url: String,
     admin: Option<(String, String)>,
     file: Option<PathBuf>,
-}
-
-/// Takes everything, and keeps nothing.
-struct Null;
-
-#[async_trait]
-impl Sink for Null {
-    fn name(&self) -> &str {
-        "null"
-    }
-
-    async fn deliver(&self, _: &[AuditRecord]) -> Outcome {
-        Outcome::Delivered
-    }
 }
 
 pub async fn databases() -> Vec<Database> {

@@ -9,7 +9,7 @@
 //!
 //! SQLite always; Postgres and MariaDB where `FTN_AUDIT_TEST_POSTGRES` and `FTN_AUDIT_TEST_MARIADB` say where. Bare work
 //! is SeaORM on a plain connection, audited work goes through the same pool, and its records through a queue
-//! to a sink that drops them. The run fails when a bound is not met and no reason is known.
+//! to a sink that drops them. The run fails when a bound is not met.
 
 #[allow(dead_code, reason = "the bench `load` uses the same tables, and more of them")]
 mod database;

@@ -74,6 +74,11 @@ impl Shared {
         if self.audit.is_active() { self.plans.plan(self.backend, sql) } else { None }
     }
 
+    /// What there is to capture of a text that the caller wrote. A restricted connection refuses it by itself.
+    pub(crate) fn plan_of_text<C: 'static>(&self, _: &C, sql: &str) -> Option<Arc<Plan>> {
+        if permission::is_restricted::<C>() { None } else { self.plan(sql) }
+    }
+
     pub(crate) fn site(&self, context: Option<&AuditContext>) -> Site {
         Site {
             audit: self.audit.clone(),
@@ -263,14 +268,14 @@ macro_rules! connection_trait {
         }
 
         async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-            match self.plan_of_text(&statement.sql) {
+            match self.shared.plan_of_text(self.bare(), &statement.sql) {
                 None => self.observed(self.bare().execute_raw(statement)).await,
                 Some(plan) => self.captured(plan, Request::raw(statement, Call::Execute)).await?.executed(),
             }
         }
 
         async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-            match self.plan_of_text(sql) {
+            match self.shared.plan_of_text(self.bare(), sql) {
                 None => self.observed(self.bare().execute_unprepared(sql)).await,
                 Some(plan) => {
                     let statement = Statement::from_string(self.shared.backend, sql);
@@ -280,14 +285,14 @@ macro_rules! connection_trait {
         }
 
         async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-            match self.plan_of_text(&statement.sql) {
+            match self.shared.plan_of_text(self.bare(), &statement.sql) {
                 None => self.observed(self.bare().query_one_raw(statement)).await,
                 Some(plan) => self.captured(plan, Request::raw(statement, Call::QueryOne)).await?.one(),
             }
         }
 
         async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-            match self.plan_of_text(&statement.sql) {
+            match self.shared.plan_of_text(self.bare(), &statement.sql) {
                 None => self.observed(self.bare().query_all_raw(statement)).await,
                 Some(plan) => self.captured(plan, Request::raw(statement, Call::QueryAll)).await?.all(),
             }
@@ -339,11 +344,6 @@ where
 {
     fn bare(&self) -> &C {
         &self.inner
-    }
-
-    /// What there is to capture of a text that the caller wrote. A restricted connection refuses it by itself.
-    fn plan_of_text(&self, sql: &str) -> Option<Arc<Plan>> {
-        if permission::is_restricted::<C>() { None } else { self.shared.plan(sql) }
     }
 
     /// A statement that stands alone and is not captured leaves nothing to remember.

@@ -117,10 +117,6 @@ impl<T: Send + Sync + 'static> AuditedTransaction<T> {
 }
 
 impl<T: ConnectionTrait + Send + 'static> AuditedTransaction<T> {
-    fn plan_of_text(&self, sql: &str) -> Option<Arc<Plan>> {
-        if permission::is_restricted::<T>() { None } else { self.shared.plan(sql) }
-    }
-
     /// Runs a statement and its capture to their end, also when the caller gives them up on the way.
     pub(crate) async fn captured(&self, plan: Arc<Plan>, request: Request) -> Result<Reply, DbErr> {
         self.shared.audit.resolve_actor(self.context.as_ref()).await;

@@ -1,9 +1,8 @@
 //! The coverage checklist that teams know from the Python library, a test a point.
 
 use std::{
-    io::Write,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -24,6 +23,7 @@ use tower::ServiceExt;
 use crate::{
     database::{Kind, TestDatabase},
     entities::*,
+    log::Log,
     samples::*,
 };
 
@@ -186,27 +186,9 @@ impl Sink for Held {
     }
 }
 
-/// The log of one test.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(text)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn enqueue_failure_is_logged_and_goes_to_the_fallback() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-    // The handle's threads log to whom it was built under.
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = Log::listen();
     let database = database().await;
     let kept = std::env::temp_dir().join(format!("ftn-audit-checklist-{}", uuid::Uuid::new_v4()));
     let (open, held) = tokio::sync::watch::channel(false);
@@ -231,7 +213,7 @@ async fn enqueue_failure_is_logged_and_goes_to_the_fallback() {
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names = lines.iter().map(|line| line["attributes"]["audit.changeset.name.new"].as_str());
     assert_eq!(names.collect::<Vec<_>>(), [Some("kept-secret-1"), Some("kept-secret-2")]);
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(log.contains("ftn_audit::delivery") && log.contains("queue_full"), "{log}");
     assert!(!log.contains("kept-secret"), "{log}");
 }

@@ -4,8 +4,6 @@
 use std::{
     collections::{BTreeSet, HashMap},
     convert::Infallible,
-    io::Write,
-    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -21,6 +19,7 @@ use tokio::{sync::mpsc, time::timeout};
 use crate::{
     database::{Kind, count},
     entities::*,
+    log::Log,
     samples::new_item,
 };
 
@@ -318,34 +317,16 @@ async fn the_waits_between_attempts_are_those_of_the_environment() {
     assert!(refusal.contains("must not begin above its own maximum"), "{refusal}");
 }
 
-/// The log of one test.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(text)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn the_fallback_is_the_environments() {
     for (value, kept) in [("structured_log", true), ("drop", false)] {
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-        // The handle's threads log to whom it was built under.
-        let _guard = tracing::subscriber::set_default(subscriber);
+        let (log, _guard) = Log::listen();
         let delivery = Delivery::queue().linger(Duration::ZERO).max_attempts(1);
         let audit = builder(&[("AUDIT_OTLP_FALLBACK", value)]).sink(Unwilling).delivery(delivery);
         let audit = audit.build().unwrap();
         audit.event("probe").subject("Report", "kept-7").record(&audit).await;
         audit.shutdown(PATIENCE).await;
-        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let log = log.text();
         assert_eq!(log.contains("ftn_audit::fallback") && log.contains("kept-7"), kept, "{log}");
     }
 }
@@ -380,12 +361,11 @@ async fn what_is_locked_stays_on() {
                 let builder = if locked { builder.locked() } else { builder };
                 builder.build().unwrap()
             };
-            let log = Log::default();
-            let writer = log.clone();
-            let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-            let locked = tracing::subscriber::with_default(subscriber, || audit(true));
+            let (log, guard) = Log::listen();
+            let locked = audit(true);
+            drop(guard);
             let open = audit(false);
-            let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+            let log = log.text();
             assert!(log.contains(&format!("the environment would switch audit off by {name};")), "{log}");
             assert!(locked.is_recording() && locked.records_hooks(), "{variable}");
             assert!(!open.is_recording() || !open.records_hooks(), "{variable}");

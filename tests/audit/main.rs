@@ -18,6 +18,7 @@ mod hooks;
 mod interleaved;
 mod links;
 mod locks;
+mod log;
 mod outbox;
 mod outcomes;
 mod proxy;

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use ftn_audit_sea::{
     Audit, AuditBuilder, Delivery,
     engine::{Engine, Replay},
-    sink::{JsonlSink, MemorySink, OtlpSink},
+    sink::{JsonlSink, OtlpSink},
 };
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ use crate::{
     arguments::{Broker, ReplayDead, Worker},
     change::reasoned,
     failure::Failure,
+    operators_audit,
     output::{Output, log},
     stop::told_to_stop,
 };
@@ -59,14 +60,7 @@ pub async fn work(worker: Worker, output: &Output) -> Result<(), Failure> {
 }
 
 pub async fn replay(chosen: ReplayDead, who: String, output: &Output) -> Result<(), Failure> {
-    // It records what an operator does, and a worker delivers that.
-    let audit = Audit::builder()
-        .service_name("ftn-audit")
-        .sink(MemorySink::new())
-        .delivery(Delivery::outbox())
-        .environment(|_| None)
-        .build()?;
-    let replay = Replay::new(&audit, who);
+    let replay = Replay::new(&operators_audit()?, who);
     if chosen.list {
         return list(&replay, &*engine(&chosen.broker)?, chosen.limit, output).await;
     }

@@ -76,12 +76,16 @@ async fn connect(database: Option<String>) -> Result<DatabaseConnection, Failure
 
 async fn operations(database: Option<String>, who: String) -> Result<Outbox, Failure> {
     let connection = connect(database).await?;
-    // It records what an operator does, and a relay elsewhere delivers that.
+    Ok(Operations::new(&operators_audit()?, connection, who))
+}
+
+/// Records what an operator does; a relay or a worker elsewhere delivers that.
+fn operators_audit() -> Result<Audit, Failure> {
     let audit = Audit::builder()
         .service_name("ftn-audit")
         .sink(MemorySink::new())
         .delivery(Delivery::outbox())
         .environment(|_| None)
         .build()?;
-    Ok(Operations::new(&audit, connection, who))
+    Ok(audit)
 }
