@@ -9,12 +9,13 @@ use ftn_audit::{
     model::{Bulk, OnFailure, Treatment},
 };
 use sea_orm::{
-    ColumnTrait, ColumnType, Condition, DbErr, EntityTrait, FromQueryResult, IdenStatic, Iterable,
+    ColumnTrait, ColumnType, Condition, DbBackend, DbErr, EntityTrait, FromQueryResult, IdenStatic, Iterable,
     ModelTrait, PrimaryKeyToColumn, PrimaryKeyTrait, QueryResult, RelationTrait, TryFromU64, Value,
     sea_query::{Alias, Expr, IntoValueTuple, TableRef},
 };
 
 use crate::{
+    capture::Texts,
     link::{Link, column_names},
     value::{add_hidden, attribute_value, column_value, same, with_scale},
 };
@@ -84,6 +85,7 @@ pub struct AuditedEntity<E: EntityTrait> {
     keys: Vec<usize>,
     soft_delete: Option<usize>,
     problem: Option<String>,
+    texts: [Texts; 3],
 }
 
 impl<E: Auditable> AuditedEntity<E> {
@@ -148,7 +150,7 @@ impl<E: Auditable> AuditedEntity<E> {
             })
         });
         let scales = columns.iter().map(|column| declared_scale(column.def().get_column_type())).collect();
-        Self { model, columns, scales, keys, soft_delete, problem }
+        Self { model, columns, scales, keys, soft_delete, problem, texts: Default::default() }
     }
 
     /// The model, as records know it.
@@ -245,12 +247,14 @@ pub(crate) trait AnyEntity: Send + Sync {
     fn soft_delete(&self) -> Option<usize>;
     /// What start-up has to say against the declaration.
     fn problem(&self) -> Option<&str>;
+    /// Texts that are made once.
+    fn texts(&self, backend: DbBackend) -> &Texts;
     /// A column as SeaORM itself selects it, of the table under the name that a statement gives it.
     fn selected(&self, position: usize, table: Option<&str>) -> Expr;
     /// The table, as FROM has it.
     fn table_ref(&self) -> TableRef;
     /// Equality of each row's columns with values, of any of several rows.
-    fn any_of(&self, columns: &[usize], rows: &[Vec<Value>]) -> Condition;
+    fn any_of(&self, columns: &[usize], rows: &[&[Value]]) -> Condition;
     /// A row whose columns are named with a prefix, and lack those that are left out.
     fn decode(&self, row: &QueryResult, prefix: &str, left_out: &[usize]) -> Result<Row, DbErr>;
     /// The key from a row that may hold nothing else.
@@ -277,6 +281,14 @@ impl<E: Auditable> AnyEntity for AuditedEntity<E> {
         self.problem.as_deref()
     }
 
+    fn texts(&self, backend: DbBackend) -> &Texts {
+        &self.texts[match backend {
+            DbBackend::Postgres => 0,
+            DbBackend::MySql => 1,
+            _ => 2,
+        }]
+    }
+
     fn selected(&self, position: usize, table: Option<&str>) -> Expr {
         let column = self.columns[position];
         column.select_as(match table {
@@ -289,7 +301,7 @@ impl<E: Auditable> AnyEntity for AuditedEntity<E> {
         E::default().table_ref()
     }
 
-    fn any_of(&self, columns: &[usize], rows: &[Vec<Value>]) -> Condition {
+    fn any_of(&self, columns: &[usize], rows: &[&[Value]]) -> Condition {
         if let [position] = columns
             && rows.len() > 1
         {
@@ -300,7 +312,7 @@ impl<E: Auditable> AnyEntity for AuditedEntity<E> {
             let columns = columns.iter().map(|position| self.columns[*position]);
             any.add(
                 columns
-                    .zip(row)
+                    .zip(*row)
                     .fold(Condition::all(), |all, (column, value)| all.add(column.eq(value.clone()))),
             )
         })
@@ -351,13 +363,12 @@ impl dyn AnyEntity + '_ {
     /// A key as records have it: `1,2` for a composite one, hidden columns hashed or `***`.
     pub(crate) fn key_text(&self, audit: &Audit, key: &[Value]) -> String {
         let columns = &self.model().columns;
-        let parts: Vec<_> = self
-            .keys()
-            .iter()
-            .zip(key)
-            .map(|(position, value)| audit.key_value(&columns[*position], attribute_value(value)).to_string())
-            .collect();
-        parts.join(",")
+        let shown = |(position, value): (&usize, &Value)| {
+            audit.key_value(&columns[*position], attribute_value(value)).to_string()
+        };
+        let mut parts = self.keys().iter().zip(key).map(shown);
+        let first = parts.next().unwrap_or_default();
+        parts.fold(first, |text, part| text + "," + &part)
     }
 
     /// The values of a key that must not show.

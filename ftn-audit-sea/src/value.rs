@@ -1,5 +1,7 @@
 //! From SeaORM's values to values of a record.
 
+use std::fmt::Write;
+
 use ftn_audit::{AttributeValue, HiddenValues};
 #[cfg(feature = "with-chrono")]
 use sea_orm::sea_query::value::prelude::chrono::{DateTime, TimeZone, Timelike};
@@ -211,7 +213,13 @@ pub(crate) fn column_value(row: &QueryResult, name: &str, column: &ColumnType) -
 
 /// What tells keys apart, also those that records do not show.
 pub(crate) fn plain_text(key: &[Value]) -> String {
-    key.iter().map(|value| attribute_value(value).to_string()).collect::<Vec<_>>().join(",")
+    let mut text = String::with_capacity(16);
+    for (number, value) in key.iter().enumerate() {
+        let comma = if number > 0 { "," } else { "" };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{comma}{}", attribute_value(value));
+    }
+    text
 }
 
 /// Whether two stored values are the same; two floats that are not a number are.

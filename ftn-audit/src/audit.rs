@@ -259,16 +259,20 @@ impl Audit {
         let formatted =
             formatter.map(|(formatter, typed)| inner.run(formatter.formatter(), typed, facts.model));
         let failed = matches!(formatted, Some(None));
-        let (description, mut own) = match formatted.flatten() {
+        let (description, mut own, formatted) = match formatted.flatten() {
             Some((mut description, mut own)) => {
                 blank_formatted(change, &mut description, &mut own);
-                (description, own)
+                let formatted = own.len();
+                facts.put_identity(&mut own);
+                (description, own, formatted)
             }
-            None => (facts.default_description(), facts.default_attributes()),
+            None => {
+                let own = facts.default_attributes();
+                let formatted = own.len();
+                (facts.default_description(), own, formatted)
+            }
         };
         let description = inner.layout.description(facts, description);
-        let formatted = own.len();
-        facts.put_identity(&mut own);
         facts.put_marks(&mut own);
         if failed {
             own.set(names::FORMATTER_FAILED, true);
@@ -277,8 +281,8 @@ impl Audit {
             own.set(names::REASON_MISSING, true);
             inner.metrics.count_missing_reason();
         }
-        own.set(names::DB_COLLECTION, facts.model.table);
-        own.set(names::DB_OPERATION, origin.operation);
+        own.set(names::DB_COLLECTION, AttributeValue::fixed(facts.model.table));
+        own.set(names::DB_OPERATION, AttributeValue::fixed(origin.operation));
         if facts.event == EventType::UnparsedWrite {
             inner.metrics.count_unparsed_write();
         }

@@ -292,8 +292,8 @@ impl ChangeFacts {
             }
         }
         if let Some(link) = &self.link {
-            all.push(names::FIELD_NAME, link.field.into());
-            all.push(names::ACTION, link.action.as_str().into());
+            all.push(names::FIELD_NAME, AttributeValue::fixed(link.field));
+            all.push(names::ACTION, AttributeValue::fixed(link.action.as_str()));
             all.push(names::PK_SET, link.keys.clone().into());
             if link.is_truncated() {
                 all.push(names::PK_SET_TRUNCATED, true.into());
@@ -305,8 +305,8 @@ impl ChangeFacts {
 
     /// What every record says, whatever its formatter left out or wrote over.
     pub(crate) fn put_identity(&self, attributes: &mut Attributes) {
-        attributes.set(names::EVENT_TYPE, self.event.as_str());
-        attributes.set(names::MODEL, self.model.name.as_str());
+        attributes.set(names::EVENT_TYPE, AttributeValue::Text(self.event.text().clone()));
+        attributes.set(names::MODEL, AttributeValue::fixed(&self.model.name));
         attributes.set(names::MODEL_PK, self.pk.as_str());
         if let Some(route) = self.context.as_ref().and_then(AuditContext::raw_route) {
             attributes.set(names::RAW_ROUTE, route);

@@ -44,14 +44,18 @@ impl EventType {
 
     /// The value of `audit.event_type`.
     pub fn as_str(&self) -> &str {
+        self.text()
+    }
+
+    pub(crate) fn text(&self) -> &Cow<'static, str> {
         match self {
-            Self::Creation => "creation",
-            Self::Update => "update",
-            Self::Upsert => "upsert",
-            Self::Deletion => "deletion",
-            Self::Restoration => "restoration",
-            Self::CollectionUpdate => "collection_update",
-            Self::UnparsedWrite => "unparsed_write",
+            Self::Creation => &Cow::Borrowed("creation"),
+            Self::Update => &Cow::Borrowed("update"),
+            Self::Upsert => &Cow::Borrowed("upsert"),
+            Self::Deletion => &Cow::Borrowed("deletion"),
+            Self::Restoration => &Cow::Borrowed("restoration"),
+            Self::CollectionUpdate => &Cow::Borrowed("collection_update"),
+            Self::UnparsedWrite => &Cow::Borrowed("unparsed_write"),
             Self::Custom(name) => name,
         }
     }

@@ -37,6 +37,11 @@ pub enum AttributeValue {
 }
 
 impl AttributeValue {
+    /// A text of the program's own, which costs no copy.
+    pub(crate) const fn fixed(text: &'static str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+
     /// Whether this is SQL `NULL` or nothing.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)

@@ -51,7 +51,7 @@ pub(super) async fn run<C: ConnectionTrait>(
     let entity = table.entity;
     let answer = match site.backend {
         DbBackend::Postgres => postgres(*connection, plan, table, texts, request.statement).await,
-        _ => sqlite(*connection, plan, table, texts, request.statement, &key).await,
+        _ => sqlite(capture, plan, table, texts, request.statement, &key).await,
     };
     let (old, new) = answer?;
     let Some(new) = new else { return Ok(Reply::One(None)) };
@@ -104,18 +104,26 @@ fn postgres_text(plan: &UpdatePlan, table: &Table, texts: &InOne) -> String {
     )
 }
 
+/// The write that touches nothing takes the lock before the snapshot.
 async fn sqlite<C: ConnectionTrait>(
-    connection: &C,
+    capture: &Capture<'_, C>,
     plan: &UpdatePlan,
     table: &Table,
     texts: &InOne,
     statement: Statement,
     key: &[Value],
 ) -> Result<Answer, DbErr> {
-    let sql = texts.text.get_or_init(|| sqlite_text(plan, table, texts)).clone();
+    let text = texts.text.get_or_init(|| sqlite_text(plan, table, texts));
+    let sql = match capture.scope.has_write_lock() {
+        true => text.clone(),
+        false => format!("{}; {text}", nothing_written(DbBackend::Sqlite, table.entity)),
+    };
     let values = key.iter().cloned().chain(statement.values.into_iter().flat_map(|values| values.0));
-    let rows =
-        connection.query_all_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)).await?;
+    let rows = capture
+        .connection
+        .query_all_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values))
+        .await?;
+    capture.scope.got_write_lock();
     let (mut old, mut new) = (None, None);
     for row in rows {
         if row.try_get::<i64>("", "ftn_old").is_ok() {
@@ -127,11 +135,10 @@ async fn sqlite<C: ConnectionTrait>(
     Ok((old, new))
 }
 
-/// SELECT and UPDATE in one text; the write that touches nothing takes the lock before the snapshot.
+/// SELECT and UPDATE in one text.
 fn sqlite_text(plan: &UpdatePlan, table: &Table, texts: &InOne) -> String {
     let named = &plan.named;
     let select = table.select_text(Some(&named.qualifier), OLD);
-    let nothing = nothing_written(DbBackend::Sqlite, table.entity);
     let quote = |name: &str| quoted(DbBackend::Sqlite, name);
     let condition: Vec<_> = table
         .entity
@@ -140,7 +147,7 @@ fn sqlite_text(plan: &UpdatePlan, table: &Table, texts: &InOne) -> String {
         .collect();
     let InOne { head, condition: own, returning, .. } = texts;
     format!(
-        "{nothing}; {select}, 1 AS ftn_old FROM {} WHERE {}; {head}{own}{returning}",
+        "{select}, 1 AS ftn_old FROM {} WHERE {}; {head}{own}{returning}",
         named.from,
         condition.join(" AND ")
     )

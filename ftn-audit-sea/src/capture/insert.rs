@@ -47,7 +47,12 @@ pub(super) async fn run<C: ConnectionTrait>(
         request.statement.sql = extended;
         returned = Returning::Row;
     }
-    let (call, values) = (request.call, request.statement.clone());
+    let call = request.call;
+    // A statement of several rows that was asked for one has more.
+    let complete = returned == Returning::Row
+        && (plan.rows == Some(1) || call == Call::QueryAll)
+        && told == Told::EachRow;
+    let sent = (!complete).then(|| request.statement.clone());
     let reply = request.send(*connection).await;
     let returning = plan.returning != Returning::Nothing;
     if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning)) {
@@ -55,7 +60,7 @@ pub(super) async fn run<C: ConnectionTrait>(
     }
     let reply = reply?;
     if told == Told::Together {
-        let keys = keys_in(plan, &table, &values, &reply).unwrap_or_default();
+        let keys = sent.and_then(|sent| keys_in(plan, &table, &sent, &reply)).unwrap_or_default();
         let count = reply.count(returning).or(plan.rows.map(|rows| rows as u64));
         let event = match plan.conflict {
             Conflict::Error | Conflict::Nothing => EventType::Creation,
@@ -64,9 +69,9 @@ pub(super) async fn run<C: ConnectionTrait>(
         scope.push(bulk::summary(site, entity, (event, OPERATION), &plan.fingerprint, count, &keys));
         return Ok(reply);
     }
-    let rows = match rows_in(&table, returned, plan.rows, call, &reply) {
-        Some(rows) => Some(rows),
-        None => match read_back(capture, plan, &table, &values, &reply).await {
+    let rows = match &sent {
+        None => table.decode_all(reply.rows()).ok(),
+        Some(sent) => match read_back(capture, plan, &table, sent, &reply).await {
             Ok(rows) => rows,
             Err(error) => {
                 capture.read_failed(call, error)?;
@@ -92,10 +97,7 @@ pub(super) fn extension(plan: &InsertPlan, table: &Table, request: &Request) -> 
     let allowed = request.extensible
         && plan.conflict == Conflict::Error
         && table.facts.allows_one_statement(table.entity);
-    allowed.then(|| {
-        let select = table.select_text(None, "");
-        format!("{text}, {}", select.trim_start_matches("SELECT "))
-    })
+    allowed.then(|| format!("{text}, {}", table.plain_select_text().trim_start_matches("SELECT ")))
 }
 
 /// The entries of inserted rows.
@@ -117,18 +119,6 @@ pub(super) async fn entries<C: ConnectionTrait>(
 fn created(site: &Site, table: &Table, row: Row, marks: Marks) -> Option<Entry> {
     let change = RowChange { event: EventType::Creation, old: None, new: Some(row), marks };
     site.row_entry(table.entity, OPERATION, change)
-}
-
-/// The rows as the statement itself returned them; a statement of several rows that was asked for one has more.
-fn rows_in(
-    table: &Table,
-    returned: Returning,
-    rows: Option<usize>,
-    call: Call,
-    reply: &Reply,
-) -> Option<Vec<Row>> {
-    let complete = returned == Returning::Row && (rows == Some(1) || call == Call::QueryAll);
-    complete.then(|| table.decode_all(reply.rows()).ok()).flatten()
 }
 
 /// The keys of inserted rows: those of the answer, of the parameters, or those that the database generated.

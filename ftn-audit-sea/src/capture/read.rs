@@ -1,9 +1,9 @@
 //! Reading rows of an audited table, before and after a statement.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, QueryResult, Value,
+    ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value,
     sea_query::{
         Alias, LockType, Query, SelectStatement,
         extension::mysql::{IndexHintScope, MySqlSelectStatementExt},
@@ -25,6 +25,13 @@ pub(crate) struct Table {
     pub(crate) entity: &'static dyn AnyEntity,
     pub(crate) facts: Arc<TableFacts>,
     pub(crate) backend: DbBackend,
+}
+
+/// Texts of statements that depend on nothing but an entity and its database's kind.
+#[derive(Default)]
+pub(crate) struct Texts {
+    select: OnceLock<String>,
+    by_key: OnceLock<String>,
 }
 
 /// What a read does to the rows that it finds.
@@ -93,6 +100,18 @@ impl Table {
         self.backend.build(&self.select_list(table, prefix)).sql
     }
 
+    /// The same without a table's name, which is asked for most.
+    pub(super) fn plain_select_text(&self) -> String {
+        match self.facts.unreadable.is_empty() {
+            true => self.texts().select.get_or_init(|| self.select_text(None, "")).clone(),
+            false => self.select_text(None, ""),
+        }
+    }
+
+    fn texts(&self) -> &Texts {
+        self.entity.texts(self.backend)
+    }
+
     /// What a lock is in words, at a statement's end.
     pub(super) fn lock_text(&self, lock: Lock) -> &'static str {
         match (self.backend, lock) {
@@ -119,7 +138,26 @@ impl Table {
         keys: &[Vec<Value>],
         lock: Lock,
     ) -> Result<Vec<Row>, DbErr> {
+        if let [key] = keys
+            && self.facts.unreadable.is_empty()
+            && key.iter().all(|value| *value != value.as_null())
+        {
+            let found = connection.query_all_raw(self.by_key(key, lock)).await?;
+            return self.decode_all(&found);
+        }
         self.by_values(connection, self.entity.keys(), keys, lock, None).await
+    }
+
+    /// The read of one row. Its text is the same for every key but NULL.
+    fn by_key(&self, key: &[Value], lock: Lock) -> Statement {
+        let text = self.texts().by_key.get_or_init(|| {
+            let mut select = self.select_list(Some(self.entity.model().table), "");
+            select.from(self.entity.table_ref());
+            select.cond_where(self.entity.any_of(self.entity.keys(), &[key]));
+            self.backend.build(&select).sql
+        });
+        let sql = format!("{text}{}", self.lock_text(lock));
+        Statement::from_sql_and_values(self.backend, sql, key.iter().cloned())
     }
 
     /// The rows whose columns have one of several combinations of values; at most a number of them.
@@ -133,6 +171,7 @@ impl Table {
     ) -> Result<Vec<Row>, DbErr> {
         let mut rows = Vec::new();
         for values in values.chunks(CHUNK) {
+            let values = &padded(values);
             let mut select = self.select_list(Some(self.entity.model().table), "");
             select.from(self.entity.table_ref());
             select.cond_where(self.entity.any_of(columns, values));
@@ -162,4 +201,12 @@ impl Table {
         }
         Ok(rows)
     }
+}
+
+/// As many rows as the next power of two, the last one said again. Every number of rows is another text, and drivers keep a
+/// few dozen prepared statements: without this, ours would drive out the application's own.
+fn padded(rows: &[Vec<Value>]) -> Vec<&[Value]> {
+    let size = rows.len().next_power_of_two().min(CHUNK);
+    let last = rows.last().into_iter().cycle().take(size.saturating_sub(rows.len()));
+    rows.iter().chain(last).map(Vec::as_slice).collect()
 }

@@ -164,7 +164,7 @@ fn by_unique(
                 false => "",
             };
             lookups.push(Lookup {
-                select: table.select_text(None, ""),
+                select: table.plain_select_text(),
                 created,
                 from: plan.table.clone(),
                 sql,
