@@ -149,9 +149,11 @@ where
         let shared = self.shared.clone();
         let site = shared.site(self.context.as_ref());
         detached(async move {
-            // In an outbox, row and record need a transaction around them.
-            if shared.outbox.is_none()
-                && capture::answers_everything(&Trusted(&connection), &site, &plan, &request).await
+            // In an outbox, row and record need a transaction around them. Some statements bear none, and have no record.
+            let alone = matches!(*plan, Plan::Schema { .. });
+            if alone
+                || (shared.outbox.is_none()
+                    && capture::answers_everything(&Trusted(&connection), &site, &plan, &request).await)
             {
                 let scope = Scope::new(shared.audit.clone(), shared.backend);
                 let capture = Capture { connection: &Trusted(&connection), scope: &scope, site: &site };

@@ -49,6 +49,7 @@ mod error;
 mod event;
 #[doc(hidden)]
 pub mod hooks;
+mod implicit_commit;
 mod link;
 pub mod outbox;
 mod permission;

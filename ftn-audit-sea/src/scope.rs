@@ -262,6 +262,27 @@ impl Scope {
         committed
     }
 
+    /// A statement made the database commit what was done so far: takes that. Callbacks wait for the commit that the
+    /// application asks for.
+    pub(crate) fn committed_by_itself(&self) -> Committed {
+        let mut state = self.state();
+        state.ended = true;
+        state.numbering = None;
+        let mut committed = Committed {
+            entries: Vec::new(),
+            callbacks: Vec::new(),
+            stored: std::mem::take(&mut state.stored),
+            outside: std::mem::take(&mut state.outside),
+        };
+        for frame in &mut state.frames {
+            let callbacks = std::mem::take(&mut frame.callbacks);
+            let frame = std::mem::replace(frame, Frame { callbacks, ..Frame::default() });
+            committed.entries.extend(frame.entries);
+            committed.stored += frame.spilled;
+        }
+        committed
+    }
+
     /// How many frames there are.
     pub(crate) fn depth(&self) -> usize {
         self.state().frames.len()

@@ -16,10 +16,10 @@ use crate::{
     connection::{Shared, connection_trait},
     detached::{carried, detached},
     error::is_answer_of_the_database,
-    outbox,
+    implicit_commit, outbox,
     permission::{self, Trusted},
     probe,
-    scope::{Scope, Turn},
+    scope::{Committed, Scope, Turn},
 };
 
 /// An open transaction, or a savepoint in one, of an [`AuditedConnection`](crate::AuditedConnection).
@@ -127,7 +127,14 @@ impl<T: ConnectionTrait + Send + 'static> AuditedTransaction<T> {
         detached(async move {
             let trusted = Trusted(&*connection);
             let capture = Capture { connection: &trusted, scope: &scope, site: &site };
-            let reply = match capture::run(&capture, &plan, request).await {
+            if plan.commits() {
+                implicit_commit::before(&trusted, &scope, &shared).await?;
+            }
+            let reply = capture::run(&capture, &plan, request).await;
+            if plan.commits() {
+                implicit_commit::after(&trusted, &scope, &shared, reply.as_ref().map(|_| ())).await;
+            }
+            let reply = match reply {
                 Ok(reply) => outbox::spill(&trusted, &scope, &shared).await.map(|()| reply),
                 failed => failed,
             };
@@ -303,7 +310,10 @@ async fn is_aborted<T: ConnectionTrait>(inner: &T) -> bool {
 
 /// Hands over what a committed scope owned, then runs what waited for the commit.
 pub(crate) async fn end(audit: &Audit, scope: &Scope) {
-    let committed = scope.take();
+    deliver(audit, scope.take()).await;
+}
+
+pub(crate) async fn deliver(audit: &Audit, committed: Committed) {
     if committed.stored > 0 {
         audit.stored(committed.stored);
     }

@@ -26,7 +26,13 @@ on! { Sqlite Postgres MariaDb:
     two_databases
     a_transaction_outlived_by_its_savepoint
 }
-on! { MariaDb: a_deadlock_rolls_everything_back a_deadlock_in_another_table }
+on! { MariaDb:
+    a_deadlock_rolls_everything_back
+    a_deadlock_in_another_table
+    a_statement_that_commits_by_itself
+    a_statement_that_commits_inside_a_savepoint
+    a_statement_that_only_looks_as_if_it_commits
+}
 
 async fn records_wait_for_the_commit(database: &TestDatabase) {
     let txn = database.db.begin().await.unwrap();
@@ -311,5 +317,64 @@ async fn a_deadlock_in_another_table(database: &TestDatabase) {
     into_a_deadlock(database, &txn, "UPDATE label SET name = 'b'", last).await;
     txn.commit().await.unwrap();
     assert_eq!(stored(database, 1).await.unwrap().name, "Tea");
+    database.silent();
+}
+
+/// What MySQL commits before DDL stays, whatever the application makes of its transaction.
+async fn a_statement_that_commits_by_itself(database: &TestDatabase) {
+    let item = stored_item(database, "Tea").await;
+    for statement in
+        ["CREATE TABLE made (id INT)", "TRUNCATE TABLE made", "DROP TABLE made", "LOCK TABLES item WRITE"]
+    {
+        let txn = database.db.begin().await.unwrap();
+        renamed(&item, "before").update(&txn).await.unwrap();
+        database.silent();
+        txn.execute_unprepared(statement).await.unwrap();
+        let record = database.one();
+        assert_eq!(titles(&record), ("Tea".to_owned(), "before".to_owned()), "{statement}");
+        assert_eq!(record.transaction_count(), Some(1));
+        renamed(&item, "behind").update(&txn).await.unwrap();
+        txn.execute_unprepared("UNLOCK TABLES").await.unwrap();
+        txn.rollback().await.unwrap();
+        assert_eq!(stored(database, item.id).await.unwrap().name, "behind");
+        let record = database.one();
+        assert_eq!(titles(&record), ("before".to_owned(), "behind".to_owned()), "{statement}");
+        renamed(&item, "Tea").update(&database.db).await.unwrap();
+        database.one();
+    }
+    let txn = database.db.begin().await.unwrap();
+    renamed(&item, "before").update(&txn).await.unwrap();
+    // It fails when the commit has been made.
+    txn.execute_unprepared("CREATE TABLE item (id INT)").await.unwrap_err();
+    assert_eq!(titles(&database.one()).1, "before");
+    txn.rollback().await.unwrap();
+    assert_eq!(stored(database, item.id).await.unwrap().name, "before");
+    database.silent();
+}
+
+async fn a_statement_that_commits_inside_a_savepoint(database: &TestDatabase) {
+    let item = stored_item(database, "Tea").await;
+    let txn = database.db.begin().await.unwrap();
+    renamed(&item, "outer").update(&txn).await.unwrap();
+    let inner = txn.begin().await.unwrap();
+    renamed(&item, "inner").update(&inner).await.unwrap();
+    inner.execute_unprepared("CREATE TABLE made (id INT)").await.unwrap();
+    let after: Vec<_> = database.take().iter().map(|record| titles(record).1).collect();
+    assert_eq!(after, ["outer", "inner"]);
+    // The savepoint is gone, too.
+    inner.rollback().await.unwrap_err();
+    drop(txn);
+    assert_eq!(stored(database, item.id).await.unwrap().name, "inner");
+    database.silent();
+}
+
+async fn a_statement_that_only_looks_as_if_it_commits(database: &TestDatabase) {
+    let item = stored_item(database, "Tea").await;
+    let txn = database.db.begin().await.unwrap();
+    renamed(&item, "undone").update(&txn).await.unwrap();
+    txn.execute_unprepared("CREATE TEMPORARY TABLE passing (id INT)").await.unwrap();
+    txn.execute_unprepared("CREATE TABLE").await.unwrap_err();
+    txn.rollback().await.unwrap();
+    assert_eq!(stored(database, item.id).await.unwrap().name, "Tea");
     database.silent();
 }

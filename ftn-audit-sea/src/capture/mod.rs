@@ -28,7 +28,7 @@ use self::plan::{Conflict, Returning};
 pub(crate) use self::{
     cache::PlanCache,
     plan::Plan,
-    read::{Lock, Table},
+    read::{Lock, Table, Texts},
     send::{Call, Reply, Request},
     site::{LinkEvent, RowChange, Site, finish},
 };
@@ -84,7 +84,7 @@ pub(crate) async fn run<C: ConnectionTrait>(
     let reply = match &**plan {
         Plan::Pass => request.send(capture.connection).await,
         Plan::TransactionControl => return Err(transaction_control()),
-        Plan::Schema => {
+        Plan::Schema { .. } => {
             let reply = request.send(capture.connection).await;
             capture.site.schema_moved();
             reply
@@ -111,7 +111,7 @@ pub(crate) async fn answers_everything<C: ConnectionTrait>(
     request: &Request,
 ) -> bool {
     match plan {
-        Plan::Pass | Plan::TransactionControl | Plan::Schema | Plan::Unparsed(_) => true,
+        Plan::Pass | Plan::TransactionControl | Plan::Schema { .. } | Plan::Unparsed(_) => true,
         Plan::Insert(insert) => {
             let every = insert.rows == Some(1) || request.call == Call::QueryAll;
             every

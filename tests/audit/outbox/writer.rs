@@ -28,7 +28,8 @@ on! { Sqlite Postgres MariaDb:
     an_event_of_the_application
 }
 
-on! { MariaDb: a_deadlock_while_writing_ahead }
+on! { MariaDb: a_deadlock_while_writing_ahead a_statement_that_commits_by_itself }
+on! { Postgres: a_statement_that_stands_alone }
 
 async fn break_outbox(database: &TestDatabase) {
     database.bare.execute_unprepared("DROP TABLE audit_outbox").await.unwrap();
@@ -293,4 +294,24 @@ async fn a_deadlock_while_writing_ahead(database: &TestDatabase) {
     other.rollback().await.unwrap();
     txn.commit().await.unwrap();
     assert_eq!((count(bare, item::Entity).await, rows(bare).await), (0, vec![]));
+}
+
+/// The rows share the commit that MySQL makes of its own accord before DDL.
+async fn a_statement_that_commits_by_itself(database: &TestDatabase) {
+    let (audit, db, _) = connected(database, Delivery::outbox()).await;
+    let txn = db.begin().await.unwrap();
+    let item = new_item("Tea").insert(&txn).await.unwrap();
+    renamed(&item, "Mate").update(&txn).await.unwrap();
+    txn.execute_unprepared("CREATE TABLE made (id INT)").await.unwrap();
+    assert_eq!(brief(&rows(&database.bare).await), ["creation Item 1 1/2", "update Item 1 2/2"]);
+    txn.rollback().await.unwrap();
+    assert_eq!(rows(&database.bare).await.len(), 2);
+    assert_eq!((count(&database.bare, item::Entity).await, audit.stats().stored), (1, 2));
+}
+
+/// A transaction around it would make it fail.
+async fn a_statement_that_stands_alone(database: &TestDatabase) {
+    let (_, db, _) = connected(database, Delivery::outbox()).await;
+    db.execute_unprepared("CREATE INDEX CONCURRENTLY item_by_name ON item (name)").await.unwrap();
+    db.execute_unprepared("DROP INDEX CONCURRENTLY item_by_name").await.unwrap();
 }

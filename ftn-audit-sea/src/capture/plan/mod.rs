@@ -3,6 +3,7 @@
 mod condition;
 mod delete;
 mod insert;
+mod schema;
 mod targets;
 mod update;
 
@@ -15,6 +16,7 @@ use sqlparser::{
     tokenizer::{Token, TokenWithSpan},
 };
 
+use self::schema::{changes_schema, commits_implicitly};
 pub(crate) use self::{
     delete::DeletePlan,
     insert::{Conflict, InsertPlan},
@@ -31,8 +33,8 @@ pub(crate) enum Plan {
     Pass,
     /// Begins or ends a transaction behind the scope's back.
     TransactionControl,
-    /// Changes what the catalogue says.
-    Schema,
+    /// Changes what the catalogue says, or ends the transaction.
+    Schema { commits: bool },
     /// Inserts rows.
     Insert(InsertPlan),
     /// Updates rows.
@@ -53,6 +55,8 @@ pub(crate) struct UnparsedPlan {
     pub(crate) single: bool,
     /// Whether it changes what the catalogue says.
     pub(crate) schema: bool,
+    /// Whether the database commits the open transaction before it.
+    pub(crate) commits: bool,
 }
 
 /// What a statement gives back.
@@ -88,15 +92,15 @@ impl Plan {
             Err(text) if text.controls_transaction() => return Self::TransactionControl,
             Err(text) if text.can_write() => {
                 // A text that the parser does not read: what it names counts.
-                return Self::unparsed(registry().named(text.words()), sql, &text);
+                return Self::unparsed(backend, registry().named(text.words()), sql, &text);
             }
-            Err(_) => return Self::passing(sql),
+            Err(_) => return Self::passing(backend, sql),
         };
         if text.statements.iter().any(is_transaction_control) {
             return Self::TransactionControl;
         }
         if text.has_modifier() {
-            return Self::unparsed(registry().named(text.words()), sql, &text);
+            return Self::unparsed(backend, registry().named(text.words()), sql, &text);
         }
         if let [statement] = text.statements.as_slice()
             && let Some(plan) = Self::single(backend, statement, &text)
@@ -113,16 +117,22 @@ impl Plan {
                 entities.push(entity);
             }
         }
-        Self::unparsed(entities, sql, &text)
+        Self::unparsed(backend, entities, sql, &text)
     }
 
-    fn passing(sql: &str) -> Self {
-        if changes_schema(sql) { Self::Schema } else { Self::Pass }
+    /// Whether the database commits the open transaction before the statement.
+    pub(crate) fn commits(&self) -> bool {
+        matches!(self, Self::Schema { commits: true } | Self::Unparsed(UnparsedPlan { commits: true, .. }))
     }
 
-    fn unparsed(entities: Vec<Entity>, sql: &str, text: &SqlText) -> Self {
+    fn passing(backend: DbBackend, sql: &str) -> Self {
+        let commits = commits_implicitly(backend, sql);
+        if commits || changes_schema(sql) { Self::Schema { commits } } else { Self::Pass }
+    }
+
+    fn unparsed(backend: DbBackend, entities: Vec<Entity>, sql: &str, text: &SqlText) -> Self {
         if entities.is_empty() {
-            return Self::passing(sql);
+            return Self::passing(backend, sql);
         }
         Self::Unparsed(UnparsedPlan {
             entities,
@@ -131,6 +141,7 @@ impl Plan {
             returning: matches!(text.statements.as_slice(), [statement] if returns_rows(statement)),
             single: text.statements.len() == 1,
             schema: changes_schema(sql),
+            commits: commits_implicitly(backend, sql),
         })
     }
 
@@ -142,12 +153,6 @@ impl Plan {
             _ => None,
         }
     }
-}
-
-fn changes_schema(sql: &str) -> bool {
-    const VERBS: [&str; 6] = ["ALTER", "CREATE", "DROP", "GRANT", "RENAME", "REVOKE"];
-    let first = sql.trim_start().split(|character: char| !character.is_ascii_alphabetic()).next();
-    first.is_some_and(|first| VERBS.iter().any(|verb| verb.eq_ignore_ascii_case(first)))
 }
 
 /// The entity of a table name as a statement spells it.
