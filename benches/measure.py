@@ -51,7 +51,7 @@ def bench(name):
 
 def overhead():
     pattern = re.compile(
-        r"overhead (\S+) (\S+) (\S+) ([\d.]+) \(bound ([\d.]+)(, MISSED)?, (\d+) pairs, middle half ([\d.]+) to ([\d.]+)\)"
+        r"overhead (\S+) (\S+) (\S+) ([\d.]+) \((?:bound ([\d.]+)|no bound)(, MISSED)?, (\d+) pairs, middle half ([\d.]+) to ([\d.]+)\)"
     )
     rows = [match.groups() for match in map(pattern.fullmatch, bench("overhead")) if match]
     assert rows, "the bench printed no figure"
@@ -273,7 +273,7 @@ def write(figures):
     ]
     if "overhead" in figures:
         rows = [
-            (work, mode, database, f"**{ratio}**" + (" (missed)" if missed else ""), bound, f"{low} – {high}", pairs)
+            (work, mode, database, f"**{ratio}**" + (" (missed)" if missed else ""), bound or "", f"{low} – {high}", pairs)
             for database, work, mode, ratio, bound, missed, pairs, low, high in figures["overhead"]
         ]
         rows.sort(key=lambda row: [each[1] for each in figures["overhead"]].index(row[0]))

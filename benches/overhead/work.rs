@@ -6,7 +6,8 @@ use std::{
 };
 
 use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, TransactionTrait, entity::prelude::*, sea_query::OnConflict,
+    ActiveValue::Set, ConnectionTrait, QuerySelect, TransactionTrait, entity::prelude::*,
+    sea_query::OnConflict,
 };
 
 use crate::database::{Database, item, machine, part, plain};
@@ -72,6 +73,8 @@ pub const WORKS: &[Work] = &[
     work!("insert_many_100", BOTH, insert_many, |_, _| 2.5),
     work!("upsert", BOTH, upsert, |_, _| 2.5),
     work!("delete_with_children", BOTH, delete_with_children, |_, _| 4.0),
+    work!("by_hand_update", &[Mode::Auto], update_by_hand, |_, _| f64::INFINITY),
+    work!("by_hand_update_many_100", &[Mode::Auto], update_many_by_hand, |_, _| f64::INFINITY),
     work!("select", &[Mode::Auto], select, |_, _| 1.02),
     work!("unaudited_update", BOTH, unaudited, |_, _| 1.02),
     work!("hooks_update", &[Mode::Auto], hooks, |_, _| 2.2),
@@ -140,9 +143,52 @@ async fn reprice(db: &impl ConnectionTrait, items: &[item::Model]) {
     }
 }
 
+async fn reprice_all(db: &impl ConnectionTrait) {
+    let update = item::Entity::update_many().col_expr(item::Column::Price, Expr::value(7777));
+    update.filter(item::Column::Stock.gte(0)).exec(db).await.expect("an update");
+}
+
 async fn update(database: &Database, side: Side, mode: Mode) -> Duration {
     let items = rows(database, WRITES).await;
     timed!(database, side, mode, &database.audited, async |db| reprice(db, &items).await)
+}
+
+/// What a program does by itself to know the old row: nothing is recorded, but it could be.
+async fn update_by_hand(database: &Database, side: Side, _: Mode) -> Duration {
+    let items = rows(database, WRITES).await;
+    let start = Instant::now();
+    match side {
+        Side::Bare => reprice(&database.bare, &items).await,
+        Side::Audited => {
+            for item in items {
+                let txn = database.bare.begin().await.expect("a transaction");
+                let old = item::Entity::find_by_id(item.id).lock_exclusive().one(&txn).await.expect("a row");
+                let mut new: item::ActiveModel = old.expect("a row").into();
+                new.price = Set(item.price + 1);
+                new.update(&txn).await.expect("an update");
+                txn.commit().await.expect("a commit");
+            }
+        }
+    }
+    start.elapsed()
+}
+
+/// The same for many rows: a read of them, the statement, and a read of what became of them.
+async fn update_many_by_hand(database: &Database, side: Side, _: Mode) -> Duration {
+    rows(database, 100).await;
+    let start = Instant::now();
+    match side {
+        Side::Bare => reprice_all(&database.bare).await,
+        Side::Audited => {
+            let find = || item::Entity::find().filter(item::Column::Stock.gte(0));
+            let txn = database.bare.begin().await.expect("a transaction");
+            find().lock_exclusive().all(&txn).await.expect("rows");
+            reprice_all(&txn).await;
+            find().all(&txn).await.expect("rows");
+            txn.commit().await.expect("a commit");
+        }
+    }
+    start.elapsed()
 }
 
 async fn delete(database: &Database, side: Side, mode: Mode) -> Duration {
@@ -157,11 +203,7 @@ async fn delete(database: &Database, side: Side, mode: Mode) -> Duration {
 
 async fn update_many(database: &Database, side: Side, mode: Mode) -> Duration {
     rows(database, 100).await;
-    async fn work(db: &impl ConnectionTrait) {
-        let update = item::Entity::update_many().col_expr(item::Column::Price, Expr::value(7777));
-        update.filter(item::Column::Stock.gte(0)).exec(db).await.expect("an update");
-    }
-    timed!(database, side, mode, &database.audited, work)
+    timed!(database, side, mode, &database.audited, reprice_all)
 }
 
 async fn delete_many(database: &Database, side: Side, mode: Mode) -> Duration {
