@@ -68,7 +68,8 @@ impl Bench {
         let (url, server) = match kind {
             Kind::Sqlite => (format!("sqlite://{}?mode=rwc", file(&name).display()), None),
             _ => {
-                let variable = if kind == Kind::Postgres { "BENCH_POSTGRES" } else { "BENCH_MARIADB" };
+                let variable =
+                    if kind == Kind::Postgres { "FTN_AUDIT_TEST_POSTGRES" } else { "FTN_AUDIT_TEST_MARIADB" };
                 let Ok(server) = std::env::var(variable) else { return Ok(None) };
                 let admin = connect(&server).await?;
                 admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await?;

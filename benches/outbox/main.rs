@@ -1,7 +1,7 @@
 //! What the outbox costs a write, and what a relay carries.
 //!
 //! ```sh
-//! BENCH_POSTGRES=postgres://postgres@127.0.0.1/test BENCH_MARIADB=mysql://root@127.0.0.1/test cargo bench --bench outbox
+//! FTN_AUDIT_TEST_POSTGRES=postgres://postgres@127.0.0.1/test FTN_AUDIT_TEST_MARIADB=mysql://root@127.0.0.1/test cargo bench --bench outbox
 //! ```
 //!
 //! SQLite is always measured, the others where a variable names a server on which databases may be made.

@@ -232,6 +232,18 @@ impl Row {
         self.values.get(position)?.as_ref()
     }
 
+    /// Memory that the row takes, in bytes, estimated: the model has what the values have.
+    pub(crate) fn estimated_bytes(&self) -> usize {
+        let heap = |value: &Option<Value>| match value {
+            Some(Value::String(Some(text))) => text.len(),
+            Some(Value::Bytes(Some(bytes))) => bytes.len(),
+            #[cfg(feature = "with-json")]
+            Some(Value::Json(Some(json))) => json.to_string().len(),
+            _ => 0,
+        };
+        2 * self.values.iter().map(|value| size_of::<Option<Value>>() + heap(value)).sum::<usize>()
+    }
+
     /// The typed model, if it is of this type.
     pub(crate) fn into_model<M: 'static>(self) -> Option<M> {
         self.model.downcast::<M>().ok().map(|model| *model)

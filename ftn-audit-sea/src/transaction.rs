@@ -135,7 +135,9 @@ impl<T: ConnectionTrait + Send + 'static> AuditedTransaction<T> {
                 implicit_commit::after(&trusted, &scope, &shared, reply.as_ref().map(|_| ())).await;
             }
             let reply = match reply {
-                Ok(reply) => outbox::spill(&trusted, &scope, &shared).await.map(|()| reply),
+                Ok(reply) => {
+                    outbox::spill(&trusted, &scope, &shared.audit, shared.backend).await.map(|()| reply)
+                }
                 failed => failed,
             };
             // Whoever has the turn next may want the connection for itself alone.

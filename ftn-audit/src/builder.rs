@@ -237,6 +237,9 @@ impl AuditBuilder {
 
     /// The most rows of one statement that become an event each, at least 1; 10,000 by default. A statement that writes
     /// more becomes one summary, as with `#[audit(bulk = "summary")]`.
+    ///
+    /// In outbox delivery records leave memory as they are made, so that more rows become an event each: as many as
+    /// have room in 64 MiB before they are written, unless rows of other tables go along with them.
     pub fn bulk_rows(mut self, most: usize) -> Self {
         self.switches.bulk_rows = most.max(1);
         self

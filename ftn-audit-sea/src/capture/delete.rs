@@ -29,10 +29,10 @@ pub(super) async fn run<C: ConnectionTrait>(
     let entity = plan.named.entity;
     let table = site.table(*connection, entity).await;
     let (call, returning) = (request.call, plan.returning != Returning::Nothing);
-    let Some(before) = before(capture, plan, &table, &request).await? else {
+    let Some((before, most)) = before(capture, plan, &table, &request).await? else {
         return unparsed::one(capture, entity, OPERATION, &plan.fingerprint, returning, request).await;
     };
-    let told = bulk::told(site, entity, before.len())?;
+    let told = bulk::told(entity, before.len(), most)?;
     let followed = match told {
         Told::EachRow => {
             let rows: Vec<&Row> = before.iter().collect();
@@ -69,35 +69,40 @@ pub(super) async fn run<C: ConnectionTrait>(
     // Where rows stayed, what hangs on them stayed, too.
     let after: Vec<Option<Row>> = before.iter().map(|_| None).collect();
     let followed = cascade::after(capture, call, followed, &after).await?;
-    let mut records = Vec::with_capacity(before.len());
-    for (key, old) in before {
+    let records = before.into_iter().map(|(key, old)| {
         let gone = left.is_empty() || !left.contains(&plain_text(&key));
         let change =
             RowChange { event: EventType::Deletion, old: Some(old), new: None, marks: marks.clone() };
         let record = (gone && !entity.model().junction).then(|| site.row_record(entity, OPERATION, change));
-        records.push(record.flatten());
+        record.flatten()
+    });
+    if followed.is_empty() {
+        scope.push(links);
+        capture.push_each(records.flatten().map(Entry::of)).await?;
+    } else {
+        let records: Vec<_> = records.collect();
+        let causes: Vec<_> = records.iter().map(|record| record.as_ref().map(AuditRecord::id)).collect();
+        scope.push(cascade::tell(site, followed, &causes));
+        scope.push(links);
+        scope.push(records.into_iter().flatten().map(Entry::of));
     }
-    let causes: Vec<_> = records.iter().map(|record| record.as_ref().map(AuditRecord::id)).collect();
-    let mut entries = cascade::tell(site, followed, &causes);
-    entries.extend(links);
-    entries.extend(records.into_iter().flatten().map(Entry::of));
     let untold = count.unwrap_or(known).saturating_sub(known);
     if untold > 0 {
         let marks = Marks { old_unconfirmed: true, rows_untold: untold, ..Marks::default() };
-        entries.extend(site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks));
+        scope.push(site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks));
     }
-    scope.push(entries);
     Ok(reply)
 }
 
-/// The rows that the statement will take; `None` where they cannot be asked for.
+/// The rows that the statement will take, and how many may be told one by one; `None` where they cannot be asked for.
 async fn before<C: ConnectionTrait>(
     capture: &Capture<'_, C>,
     plan: &DeletePlan,
     table: &Table,
     request: &Request,
-) -> Result<Option<Vec<Row>>, DbErr> {
+) -> Result<Option<(Vec<Row>, usize)>, DbErr> {
     let Capture { connection, site, .. } = capture;
+    let first = site.audit.bulk_rows();
     if !table.reads_keys() {
         return Ok(None);
     }
@@ -105,16 +110,24 @@ async fn before<C: ConnectionTrait>(
     let read = async {
         capture.take_write_lock(table.entity).await?;
         if let Some(key) = &key {
-            return table.by_keys(*connection, std::slice::from_ref(key), Lock::AsWritten).await.map(Some);
+            let found = table.by_keys(*connection, std::slice::from_ref(key), Lock::AsWritten).await?;
+            return Ok(Some((found, first)));
         }
         let Some(rows) = &plan.rows else { return Ok(None) };
-        let mut say = Saying::new(table.backend, &request.statement);
-        say.text(&table.select_text(Some(&plan.named.qualifier), "")).text(" FROM ").text(&plan.named.from);
-        if rows.say(&mut say, table, site.audit.bulk_rows()).is_none() {
-            return Ok(None);
+        let mut most = first;
+        loop {
+            let mut say = Saying::new(table.backend, &request.statement);
+            say.text(&table.select_text(Some(&plan.named.qualifier), ""));
+            say.text(" FROM ").text(&plan.named.from);
+            if rows.say(&mut say, table, most).is_none() {
+                return Ok(None);
+            }
+            let found = table.decode_all(&connection.query_all_raw(say.statement()).await?)?;
+            match bulk::more(site, table, found.iter()).filter(|_| most == first) {
+                Some(more) => most = more,
+                None => return Ok(Some((found, most))),
+            }
         }
-        let found = connection.query_all_raw(say.statement()).await?;
-        table.decode_all(&found).map(Some)
     };
     match read.await {
         Ok(rows) => Ok(rows),

@@ -7,7 +7,7 @@ use super::{
     Capture,
     bulk::{self, Told},
     plan::{Conflict, InsertPlan, Returning, parameters},
-    read::{CHUNK, Lock, Table},
+    read::{Lock, Table},
     send::{Call, Reply, Request},
     site::{RowChange, Site},
     upsert,
@@ -24,7 +24,7 @@ pub(super) async fn run<C: ConnectionTrait>(
     let Capture { connection, scope, site } = capture;
     let entity = plan.entity;
     let table = site.table(*connection, entity).await;
-    let told = bulk::told(site, entity, plan.rows.unwrap_or(1))?;
+    let told = bulk::told(entity, plan.rows.unwrap_or(1), bulk::most_new(site))?;
     let answered = plan.returning != Returning::Nothing
         && (request.call == Call::QueryAll || (request.call == Call::QueryOne && plan.rows == Some(1)));
     // What came of rows that are skipped is in the answer, if there is one.
@@ -79,14 +79,13 @@ pub(super) async fn run<C: ConnectionTrait>(
             }
         },
     };
-    let entries = match rows {
-        Some(rows) => entries(capture, &table, rows).await,
+    match rows {
+        Some(rows) => tell(capture, &table, rows).await?,
         None => {
             let marks = Marks { rows_untold: reply.count(returning).unwrap_or(0), ..Marks::default() };
-            site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks).into_iter().collect()
+            scope.push(site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks));
         }
-    };
-    scope.push(entries);
+    }
     Ok(reply)
 }
 
@@ -100,20 +99,21 @@ pub(super) fn extension(plan: &InsertPlan, table: &Table, request: &Request) -> 
     allowed.then(|| format!("{text}, {}", table.plain_select_text().trim_start_matches("SELECT ")))
 }
 
-/// The entries of inserted rows.
-pub(super) async fn entries<C: ConnectionTrait>(
+/// Records inserted rows.
+async fn tell<C: ConnectionTrait>(
     capture: &Capture<'_, C>,
     table: &Table,
     rows: Vec<Row>,
-) -> Vec<Entry> {
-    let Capture { connection, site, .. } = capture;
+) -> Result<(), DbErr> {
+    let Capture { connection, scope, site } = capture;
     let entity = table.entity;
     let marks = Marks { columns_left_out: table.left_out(), ..Marks::default() };
     if entity.model().junction {
         let rows: Vec<_> = rows.iter().collect();
-        return site.link_entries(*connection, entity, &rows, LinkAction::Add, OPERATION, &marks).await;
+        scope.push(site.link_entries(*connection, entity, &rows, LinkAction::Add, OPERATION, &marks).await);
+        return Ok(());
     }
-    rows.into_iter().filter_map(|row| created(site, table, row, marks.clone())).collect()
+    capture.push_each(rows.into_iter().filter_map(|row| created(site, table, row, marks.clone()))).await
 }
 
 fn created(site: &Site, table: &Table, row: Row, marks: Marks) -> Option<Entry> {
@@ -198,7 +198,7 @@ async fn latest<C: ConnectionTrait>(
     table: &Table,
     reply: &Reply,
 ) -> Result<Option<Vec<Row>>, DbErr> {
-    let (entity, Some(rows)) = (table.entity, plan.rows.filter(|rows| *rows <= CHUNK * 20)) else {
+    let (entity, Some(rows)) = (table.entity, plan.rows) else {
         return Ok(None);
     };
     let (Reply::Executed(result), [key]) = (reply, entity.keys()) else { return Ok(None) };

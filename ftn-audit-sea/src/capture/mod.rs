@@ -32,7 +32,12 @@ pub(crate) use self::{
     send::{Call, Reply, Request},
     site::{LinkEvent, RowChange, Site, finish},
 };
-use crate::{auditable::AnyEntity, error::is_unreadable_row, scope::Scope};
+use crate::{
+    auditable::AnyEntity,
+    error::is_unreadable_row,
+    outbox,
+    scope::{Entry, Scope},
+};
 
 /// One statement's capture: where it is sent, what owns its records, and where and when it was said.
 pub(crate) struct Capture<'a, C> {
@@ -48,6 +53,24 @@ impl<C: ConnectionTrait> Capture<'_, C> {
         if !self.scope.has_write_lock() {
             self.site.take_write_lock(self.connection, entity).await?;
             self.scope.got_write_lock();
+        }
+        Ok(())
+    }
+}
+
+/// After how many records of one statement memory is looked at.
+const RECORDS_AT_ONCE: usize = 1000;
+
+impl<C: ConnectionTrait> Capture<'_, C> {
+    /// Records the rows of a statement one by one. In outbox delivery they are written as they come, once they take too much
+    /// memory.
+    async fn push_each(&self, entries: impl Iterator<Item = Entry> + Send) -> Result<(), DbErr> {
+        let Site { audit, backend, .. } = self.site;
+        for (number, entry) in (1..).zip(entries) {
+            self.scope.push([entry]);
+            if number % RECORDS_AT_ONCE == 0 {
+                outbox::spill(self.connection, self.scope, audit, *backend).await?;
+            }
         }
         Ok(())
     }

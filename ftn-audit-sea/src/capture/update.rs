@@ -13,7 +13,7 @@ use super::{
     plan::{NewKey, Returning, UpdatePlan, parameters},
     read::{Lock, Table},
     send::{Call, Reply, Request},
-    site::{RowChange, Site},
+    site::RowChange,
     unparsed,
 };
 use crate::{auditable::Row, capture::fragment::Saying, scope::Entry, value::plain_text};
@@ -43,10 +43,10 @@ pub(super) async fn run<C: ConnectionTrait>(
     let call = request.call;
     let returning = plan.returning != Returning::Nothing;
     let own_key = plan.key.as_ref().and_then(|key| parameters(&request.statement, key));
-    let Some(before) = before(capture, plan, &table, &request).await? else {
+    let Some((before, most)) = before(capture, plan, &table, &request).await? else {
         return unparsed::one(capture, entity, OPERATION, &plan.fingerprint, returning, request).await;
     };
-    let told = bulk::told(site, entity, before.len())?;
+    let told = bulk::told(entity, before.len(), most)?;
     let rows: Vec<&Row> = before.iter().map(|before| &before.row).collect();
     let followed = match told {
         Told::EachRow => cascade::before(capture, call, &table, &rows, Cause::Update(&plan.assigned)).await?,
@@ -72,21 +72,22 @@ pub(super) async fn run<C: ConnectionTrait>(
         return Ok(reply);
     };
     let followed = cascade::after(capture, call, followed, &after.rows).await?;
-    scope.push(tell(site, plan, &table, (before, after), followed, &reply));
+    tell(capture, plan, &table, (before, after), followed, &reply).await?;
     Ok(reply)
 }
 
-/// The rows that the statement will change; `None` where they cannot be asked for.
+/// The rows that the statement will change, and how many may be told one by one; `None` where they cannot be asked for.
 async fn before<C: ConnectionTrait>(
     capture: &Capture<'_, C>,
     plan: &UpdatePlan,
     table: &Table,
     request: &Request,
-) -> Result<Option<Vec<Before>>, DbErr> {
+) -> Result<Option<(Vec<Before>, usize)>, DbErr> {
     let Capture { connection, site, .. } = capture;
     if !table.reads_keys() {
         return Ok(None);
     }
+    let mut most = site.audit.bulk_rows();
     let by_key = plan.key.as_ref().filter(|_| plan.keeps_keys());
     if let Some(key) = by_key.and_then(|key| parameters(&request.statement, key)) {
         let read = async {
@@ -97,25 +98,30 @@ async fn before<C: ConnectionTrait>(
             Ok(rows) => rows,
             Err(error) => site.before_failed(request.call, error)?,
         };
-        return Ok(Some(rows.into_iter().map(|row| Before { row, new_key: key.clone() }).collect()));
+        let before = rows.into_iter().map(|row| Before { row, new_key: key.clone() }).collect();
+        return Ok(Some((before, most)));
     }
-    let Some(select) = select(plan, table, &request.statement, site.audit.bulk_rows()) else {
-        return Ok(None);
-    };
-    let read = async {
-        capture.take_write_lock(table.entity).await?;
-        connection.query_all_raw(select).await
-    };
-    let found = match read.await {
-        Ok(found) => found,
-        Err(error) => {
-            site.before_failed(request.call, error)?;
-            return Ok(None);
+    loop {
+        let Some(select) = select(plan, table, &request.statement, most) else { return Ok(None) };
+        let read = async {
+            capture.take_write_lock(table.entity).await?;
+            connection.query_all_raw(select).await
+        };
+        let found = match read.await {
+            Ok(found) => found,
+            Err(error) => {
+                site.before_failed(request.call, error)?;
+                return Ok(None);
+            }
+        };
+        let before = found.iter().map(|found| before_of(plan, table, found, &request.statement));
+        let Some(before) = before.collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let first_look = most == site.audit.bulk_rows();
+        match bulk::more(site, table, before.iter().map(|before| &before.row)).filter(|_| first_look) {
+            Some(more) => most = more,
+            None => return Ok(Some((before, most))),
         }
-    };
-    let decoded: Option<Vec<_>> =
-        found.iter().map(|found| before_of(plan, table, found, &request.statement)).collect();
-    Ok(decoded)
+    }
 }
 
 fn before_of(plan: &UpdatePlan, table: &Table, found: &QueryResult, statement: &Statement) -> Option<Before> {
@@ -224,14 +230,15 @@ fn marks(table: &Table) -> Marks {
 }
 
 /// What changed, said of every row that is known, and of how many are not.
-fn tell(
-    site: &Site,
+async fn tell<C: ConnectionTrait>(
+    capture: &Capture<'_, C>,
     plan: &UpdatePlan,
     table: &Table,
     (before, after): (Vec<Before>, After),
     followed: Vec<cascade::Group>,
     reply: &Reply,
-) -> Vec<Entry> {
+) -> Result<(), DbErr> {
+    let Capture { scope, site, .. } = capture;
     let entity = table.entity;
     let known = (before.len() + after.others.len()) as u64;
     let lost = after.rows.iter().filter(|row| row.is_none()).count() as u64;
@@ -241,20 +248,24 @@ fn tell(
         let marks = Marks { old_unconfirmed, ..marks(table) };
         site.row_record(entity, OPERATION, RowChange { event: EventType::Update, old, new: Some(new), marks })
     };
-    let records: Vec<_> =
-        before.into_iter().zip(after.rows).map(|(before, new)| change(Some(before.row), new?)).collect();
-    let causes: Vec<_> = records.iter().map(|record| record.as_ref().map(AuditRecord::id)).collect();
-    let mut entries = after.links;
-    entries.extend(cascade::tell(site, followed, &causes));
-    entries.extend(records.into_iter().flatten().map(Entry::of));
-    entries.extend(after.others.into_iter().filter_map(|new| change(None, new)).map(Entry::of));
+    scope.push(after.links);
+    let records = before.into_iter().zip(after.rows).map(|(before, new)| change(Some(before.row), new?));
+    if followed.is_empty() {
+        capture.push_each(records.flatten().map(Entry::of)).await?;
+    } else {
+        let records: Vec<_> = records.collect();
+        let causes: Vec<_> = records.iter().map(|record| record.as_ref().map(AuditRecord::id)).collect();
+        scope.push(cascade::tell(site, followed, &causes));
+        scope.push(records.into_iter().flatten().map(Entry::of));
+    }
+    scope.push(after.others.into_iter().filter_map(|new| change(None, new)).map(Entry::of));
     let count = reply.count(plan.returning != Returning::Nothing).unwrap_or(known);
     let untold = lost.max(count.saturating_sub(known));
     if untold > 0 {
         let marks = Marks { old_unconfirmed: true, rows_untold: untold, ..Marks::default() };
-        entries.extend(site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks));
+        scope.push(site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks));
     }
-    entries
+    Ok(())
 }
 
 /// The rows as the statement itself returned them, where that is all of them.

@@ -1,6 +1,6 @@
 //! What a transaction owns goes to the outbox: all of it before COMMIT, and a part earlier when it grows.
 
-use ftn_audit::{AuditRecord, OutboxFull};
+use ftn_audit::{Audit, AuditRecord, OutboxFull};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 
 use super::{Outbox, writer::insert};
@@ -120,20 +120,21 @@ pub(crate) fn ends_the_transaction(backend: DbBackend, error: &DbErr) -> bool {
 pub(crate) async fn spill<T: ConnectionTrait>(
     inner: &T,
     scope: &Scope,
-    shared: &Shared,
+    audit: &Audit,
+    backend: DbBackend,
 ) -> Result<(), DbErr> {
-    let Some(settings) = shared.audit.outbox_settings() else { return Ok(()) };
+    let Some(settings) = audit.outbox_settings() else { return Ok(()) };
     if scope.bytes() <= settings.scope_bytes {
         return Ok(());
     }
     let innermost = scope.depth().saturating_sub(1);
     // Numbers are given in the order of the statements, so the outer frames' come first.
     for frame in 0..innermost {
-        let mut records = capture::finish(&shared.audit, scope.take_entries(frame));
+        let mut records = capture::finish(audit, scope.take_entries(frame));
         scope.number(frame, &mut records);
         scope.put_back(frame, entries(records));
     }
-    let mut records = capture::finish(&shared.audit, scope.take_entries(innermost));
+    let mut records = capture::finish(audit, scope.take_entries(innermost));
     scope.number(innermost, &mut records);
     if let Err(error) = reasoned(&records) {
         scope.put_back(innermost, entries(records));
@@ -146,9 +147,9 @@ pub(crate) async fn spill<T: ConnectionTrait>(
         Ok(()) => scope.spilled(innermost, needed.len()),
         Err(error) => {
             scope.statement_failed(error);
-            if ends_the_transaction(shared.backend, error) {
+            if ends_the_transaction(backend, error) {
                 // Their work is undone: nothing of it may be told.
-                shared.audit.discard(needed.len() + kept.len() + usize::from(last.is_some()));
+                audit.discard(needed.len() + kept.len() + usize::from(last.is_some()));
                 return stored.map_err(|error| AuditError::Outbox(error).into_db_err());
             }
             kept.append(&mut needed);

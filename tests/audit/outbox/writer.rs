@@ -1,7 +1,7 @@
 //! What is in the outbox, and what is in the way when it cannot be.
 
 use ftn_audit_sea::{AuditError, OutboxFull, outbox, prelude::*};
-use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait, TransactionTrait, prelude::*};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, PaginatorTrait, TransactionTrait, prelude::*};
 
 use super::{
     entities::memo,
@@ -26,6 +26,7 @@ on! { Sqlite Postgres MariaDb:
     a_transaction_that_is_large
     a_savepoint_that_is_large
     an_event_of_the_application
+    more_rows_than_the_bound
 }
 
 on! { MariaDb: a_deadlock_while_writing_ahead a_statement_that_commits_by_itself }
@@ -314,4 +315,37 @@ async fn a_statement_that_stands_alone(database: &TestDatabase) {
     let (_, db, _) = connected(database, Delivery::outbox()).await;
     db.execute_unprepared("CREATE INDEX CONCURRENTLY item_by_name ON item (name)").await.unwrap();
     db.execute_unprepared("DROP INDEX CONCURRENTLY item_by_name").await.unwrap();
+}
+
+/// In an outbox a statement of very many rows is told row by row all the same, and its records leave memory as they are made.
+async fn more_rows_than_the_bound(database: &TestDatabase) {
+    let audit = Audit::builder()
+        .sink(MemorySink::new())
+        .delivery(Delivery::outbox().scope_bytes(4096))
+        .bulk_rows(3)
+        .build()
+        .unwrap();
+    audit.install(&database.bare).await.unwrap();
+    let db = audit.connect(database.bare.clone()).await.unwrap();
+    let tags =
+        (0..2500).map(|number| tag::ActiveModel { name: Set(format!("{number}")), ..Default::default() });
+    tag::Entity::insert_many(tags).exec_without_returning(&db).await.unwrap();
+    let update = tag::Entity::update_many().col_expr(tag::Column::Name, Expr::value("b"));
+    assert_eq!(update.exec(&db).await.unwrap().rows_affected, 2500);
+    let txn = db.begin().await.unwrap();
+    new_item("Tea").insert(&txn).await.unwrap();
+    let inner = txn.begin().await.unwrap();
+    tag::Entity::delete_many().exec(&inner).await.unwrap();
+    inner.rollback().await.unwrap();
+    tag::Entity::delete_many().exec(&txn).await.unwrap();
+    txn.commit().await.unwrap();
+    let rows = rows(&database.bare).await;
+    let of =
+        |event: &str, model: &str| rows.iter().filter(|row| row.event == event && row.model == model).count();
+    assert_eq!(
+        (of("creation", "Tag"), of("update", "Tag"), of("deletion", "Tag"), of("creation", "Item")),
+        (2500, 2500, 2500, 1)
+    );
+    assert_eq!(rows.len(), 7501, "no summary");
+    assert_eq!(audit.stats().stored, 7501);
 }
