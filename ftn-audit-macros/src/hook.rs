@@ -37,18 +37,24 @@ impl Hook {
         }
     }
 
-    /// The call of ours.
+    /// The call of ours, and its answer.
     pub(crate) fn call(self, model: &TokenStream, db: &TokenStream, insert: &TokenStream) -> TokenStream {
+        let future = self.future(model, db, insert);
+        quote!(#future.await)
+    }
+
+    fn future(self, model: &TokenStream, db: &TokenStream, insert: &TokenStream) -> TokenStream {
         let name = Ident::new(self.name(), Span::call_site());
         let (turbofish, insert) = match self {
             Self::BeforeSave => (TokenStream::new(), quote!(, #insert)),
             Self::AfterSave => (quote!(::<Self, _>), quote!(, #insert)),
             Self::BeforeDelete | Self::AfterDelete => (TokenStream::new(), TokenStream::new()),
         };
-        quote!(::ftn_audit_sea::private::hooks::#name #turbofish(#model, #db #insert).await)
+        quote!(::ftn_audit_sea::private::hooks::#name #turbofish(#model, #db #insert))
     }
 
-    /// The whole hook, doing nothing but ours.
+    /// The whole hook, doing nothing but ours. In the form that `#[async_trait]` would give it: an `async fn` around a future
+    /// that is boxed already would be one more to compile for every entity, and to allocate for every write.
     pub(crate) fn written(self) -> TokenStream {
         let name = Ident::new(self.name(), Span::call_site());
         let row = quote! {
@@ -63,17 +69,22 @@ impl Hook {
             Self::BeforeSave | Self::AfterSave => quote!(, insert: bool),
             Self::BeforeDelete | Self::AfterDelete => TokenStream::new(),
         };
-        let call = self.call(&model, &quote!(db), &quote!(insert));
+        let future = self.future(&model, &quote!(db), &quote!(insert));
         quote! {
-            async fn #name<C>(
+            fn #name<'life0, 'async_trait, C>(
                 #parameter,
-                db: &C
+                db: &'life0 C
                 #insert
-            ) -> ::core::result::Result<#output, ::ftn_audit_sea::private::sea_orm::DbErr>
+            ) -> ::ftn_audit_sea::private::Boxed<
+                'async_trait,
+                ::core::result::Result<#output, ::ftn_audit_sea::private::sea_orm::DbErr>,
+            >
             where
-                C: ::ftn_audit_sea::private::sea_orm::ConnectionTrait,
+                C: ::ftn_audit_sea::private::sea_orm::ConnectionTrait + 'async_trait,
+                'life0: 'async_trait,
+                Self: 'async_trait,
             {
-                #call
+                #future
             }
         }
     }

@@ -108,7 +108,7 @@ pub mod private {
 
     pub use crate::{
         auditable::{Auditable, AuditedEntity, ColumnRules, Declaration, EntityRegistration},
-        hooks::{self, AuditedHooks, audited_hooks},
+        hooks::{self, AuditedHooks, Boxed, audited_hooks},
         link::LinkRegistration,
     };
 

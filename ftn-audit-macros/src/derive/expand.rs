@@ -131,7 +131,6 @@ fn hooked(own: Option<&OwnHooks>) -> TokenStream {
             let inherent = inherent();
             quote! {
                 #[automatically_derived]
-                #[::ftn_audit_sea::private::async_trait::async_trait]
                 impl ::ftn_audit_sea::private::sea_orm::ActiveModelBehavior for ActiveModel {
                     #(#hooks)*
                 }
@@ -183,14 +182,17 @@ fn inherent() -> TokenStream {
             /// # Errors
             ///
             /// Those of SeaORM's method.
-            pub async fn #name<C>(
+            pub fn #name<'db, C>(
                 self,
-                db: &C,
-            ) -> ::core::result::Result<#output, ::ftn_audit_sea::private::sea_orm::DbErr>
+                db: &'db C,
+            ) -> ::ftn_audit_sea::private::Boxed<
+                'db,
+                ::core::result::Result<#output, ::ftn_audit_sea::private::sea_orm::DbErr>,
+            >
             where
                 C: ::ftn_audit_sea::private::sea_orm::ConnectionTrait,
             {
-                ::ftn_audit_sea::private::hooks::#name(self, db).await
+                ::ftn_audit_sea::private::hooks::#name(self, db)
             }
         }
     });

@@ -9,6 +9,8 @@ mod cell;
 mod plain;
 mod present;
 
+use std::pin::Pin;
+
 use ftn_audit::{EventType, LinkAction};
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ConnectionTrait, DbErr, DeleteResult, EntityTrait,
@@ -22,6 +24,9 @@ use crate::{
     registry::registry,
 };
 
+/// What every hook and method here gives. Boxed here, once: boxed by the derive, the compiler would go through all that is
+/// inside again for each entity.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 type Model<A> = <<A as ActiveModelTrait>::Entity as EntityTrait>::Model;
 
 /// What the hooks need of an `ActiveModel` whose entity derives `Auditable`.
@@ -94,26 +99,29 @@ fn row<A: ActiveModelTrait<Entity: Auditable>>(model: Model<A>) -> Row {
 ///
 /// In a transaction on Postgres, the error of reading the old row, which the write itself would have met. In outbox
 /// delivery, [`AuditError::PlainConnection`](crate::AuditError::PlainConnection).
-pub async fn before_save<A, C>(active_model: A, db: &C, insert: bool) -> Result<A, DbErr>
+pub fn before_save<'a, A, C>(active_model: A, db: &'a C, insert: bool) -> Boxed<'a, Result<A, DbErr>>
 where
-    A: AuditedActiveModel,
+    A: AuditedActiveModel + 'a,
     Model<A>: IntoActiveModel<A>,
     C: ConnectionTrait,
 {
-    let Some(plain) = Plain::of(db) else { return Ok(active_model) };
-    let entity = entity::<A>(db);
-    plain.admit(entity)?;
-    let Some(key) = key(&active_model) else { return Ok(active_model) };
-    if insert {
-        if entity.model().junction && plain.tells_present_rows_as_new() {
-            let present = plain.read(db, entity, &key, Lock::Nothing).await.is_ok_and(|row| row.is_some());
-            present::note(entity, &key, present);
+    Box::pin(async move {
+        let Some(plain) = Plain::of(db) else { return Ok(active_model) };
+        let entity = entity::<A>(db);
+        plain.admit(entity)?;
+        let Some(key) = key(&active_model) else { return Ok(active_model) };
+        if insert {
+            if entity.model().junction && plain.tells_present_rows_as_new() {
+                let present =
+                    plain.read(db, entity, &key, Lock::Nothing).await.is_ok_and(|row| row.is_some());
+                present::note(entity, &key, present);
+            }
+        } else if Cell::is_open() {
+            let old = plain.before(db, entity, &key).await?;
+            Cell::put(entity, key, old);
         }
-    } else if Cell::is_open() {
-        let old = plain.before(db, entity, &key).await?;
-        Cell::put(entity, key, old);
-    }
-    Ok(active_model)
+        Ok(active_model)
+    })
 }
 
 /// The derived `after_save`.
@@ -121,28 +129,30 @@ where
 /// # Errors
 ///
 /// None, but in outbox delivery: there, that of a record that cannot be stored.
-pub async fn after_save<A, C>(model: Model<A>, db: &C, insert: bool) -> Result<Model<A>, DbErr>
+pub fn after_save<'a, A, C>(model: Model<A>, db: &'a C, insert: bool) -> Boxed<'a, Result<Model<A>, DbErr>>
 where
-    A: AuditedActiveModel,
+    A: AuditedActiveModel + 'a,
     Model<A>: IntoActiveModel<A>,
     C: ConnectionTrait,
 {
-    let Some(plain) = Plain::of(db) else { return Ok(model) };
-    let entity = entity::<A>(db);
-    let (entity, new) = stored::<A, C>(&plain, db, entity, model.clone()).await;
-    let key = entity.key_of(&new);
-    if insert && entity.model().junction {
-        if !present::take(entity, &key) {
-            plain.link_changes(db, entity, &new, LinkAction::Add).await?;
+    Box::pin(async move {
+        let Some(plain) = Plain::of(db) else { return Ok(model) };
+        let entity = entity::<A>(db);
+        let (entity, new) = stored::<A, C>(&plain, db, entity, model.clone()).await;
+        let key = entity.key_of(&new);
+        if insert && entity.model().junction {
+            if !present::take(entity, &key) {
+                plain.link_changes(db, entity, &new, LinkAction::Add).await?;
+            }
+        } else if insert {
+            plain.row_change(db, entity, EventType::Creation, None, Some(new), "INSERT").await?;
+        } else {
+            let old = Cell::take(entity, &key);
+            plain.moved_links(db, entity, old.as_ref(), &new).await?;
+            plain.row_change(db, entity, EventType::Update, old, Some(new), "UPDATE").await?;
         }
-    } else if insert {
-        plain.row_change(db, entity, EventType::Creation, None, Some(new), "INSERT").await?;
-    } else {
-        let old = Cell::take(entity, &key);
-        plain.moved_links(db, entity, old.as_ref(), &new).await?;
-        plain.row_change(db, entity, EventType::Update, old, Some(new), "UPDATE").await?;
-    }
-    Ok(model)
+        Ok(model)
+    })
 }
 
 /// The derived `before_delete`.
@@ -151,31 +161,33 @@ where
 ///
 /// In a transaction on Postgres, the error of reading the old row, which the write itself would have met. In outbox
 /// delivery, [`AuditError::PlainConnection`](crate::AuditError::PlainConnection).
-pub async fn before_delete<A, C>(active_model: A, db: &C) -> Result<A, DbErr>
+pub fn before_delete<'a, A, C>(active_model: A, db: &'a C) -> Boxed<'a, Result<A, DbErr>>
 where
-    A: AuditedActiveModel,
+    A: AuditedActiveModel + 'a,
     Model<A>: IntoActiveModel<A>,
     C: ConnectionTrait,
 {
-    let Some(plain) = Plain::of(db) else { return Ok(active_model) };
-    let entity = entity::<A>(db);
-    plain.admit(entity)?;
-    let Some(key) = key(&active_model) else { return Ok(active_model) };
-    if Cell::is_open() {
-        let old = plain.before(db, entity, &key).await?;
-        Cell::put(entity, key, old);
-        return Ok(active_model);
-    }
-    // SeaORM calls the hooks of a junction's rows itself, and shows `after_delete` the whole row.
-    if entity.model().junction || db.is_mock_connection() {
-        return Ok(active_model);
-    }
-    // Without a cell the old row travels in the ActiveModel, which SeaORM clones into `after_delete`; it deletes by
-    // the key alone. Where there is no row, nothing but the key travels.
-    let old = plain.before(db, A::Entity::audited(), &key).await?;
-    Ok(match old.and_then(Row::into_model::<Model<A>>) {
-        Some(model) => model.into_active_model(),
-        None => only_key(active_model),
+    Box::pin(async move {
+        let Some(plain) = Plain::of(db) else { return Ok(active_model) };
+        let entity = entity::<A>(db);
+        plain.admit(entity)?;
+        let Some(key) = key(&active_model) else { return Ok(active_model) };
+        if Cell::is_open() {
+            let old = plain.before(db, entity, &key).await?;
+            Cell::put(entity, key, old);
+            return Ok(active_model);
+        }
+        // SeaORM calls the hooks of a junction's rows itself, and shows `after_delete` the whole row.
+        if entity.model().junction || db.is_mock_connection() {
+            return Ok(active_model);
+        }
+        // Without a cell the old row travels in the ActiveModel, which SeaORM clones into `after_delete`; it deletes by
+        // the key alone. Where there is no row, nothing but the key travels.
+        let old = plain.before(db, A::Entity::audited(), &key).await?;
+        Ok(match old.and_then(Row::into_model::<Model<A>>) {
+            Some(model) => model.into_active_model(),
+            None => only_key(active_model),
+        })
     })
 }
 
@@ -194,29 +206,31 @@ fn only_key<A: ActiveModelTrait>(mut active_model: A) -> A {
 /// # Errors
 ///
 /// None, but in outbox delivery: there, that of a record that cannot be stored.
-pub async fn after_delete<A, C>(active_model: A, db: &C) -> Result<A, DbErr>
+pub fn after_delete<'a, A, C>(active_model: A, db: &'a C) -> Boxed<'a, Result<A, DbErr>>
 where
-    A: AuditedActiveModel,
+    A: AuditedActiveModel + 'a,
     Model<A>: IntoActiveModel<A>,
     C: ConnectionTrait,
 {
-    // With a cell, `delete` itself sees how many rows there were, and reports.
-    if Cell::is_open() {
-        return Ok(active_model);
-    }
-    let Some(plain) = Plain::of(db) else { return Ok(active_model) };
-    if let Ok(model) = active_model.clone().try_into_model() {
-        let (own, entity): (&'static dyn AnyEntity, _) = (A::Entity::audited(), entity::<A>(db));
-        let old = row::<A>(model);
-        // The other entity's row is gone: of its columns, those are known that this one has.
-        let old = if std::ptr::eq(own.model(), entity.model()) { old } else { entity.partial(own, &old) };
-        if entity.model().junction {
-            plain.link_changes(db, entity, &old, LinkAction::Remove).await?;
-        } else {
-            plain.row_change(db, entity, EventType::Deletion, Some(old), None, "DELETE").await?;
+    Box::pin(async move {
+        // With a cell, `delete` itself sees how many rows there were, and reports.
+        if Cell::is_open() {
+            return Ok(active_model);
         }
-    }
-    Ok(active_model)
+        let Some(plain) = Plain::of(db) else { return Ok(active_model) };
+        if let Ok(model) = active_model.clone().try_into_model() {
+            let (own, entity): (&'static dyn AnyEntity, _) = (A::Entity::audited(), entity::<A>(db));
+            let old = row::<A>(model);
+            // The other entity's row is gone: of its columns, those are known that this one has.
+            let old = if std::ptr::eq(own.model(), entity.model()) { old } else { entity.partial(own, &old) };
+            if entity.model().junction {
+                plain.link_changes(db, entity, &old, LinkAction::Remove).await?;
+            } else {
+                plain.row_change(db, entity, EventType::Deletion, Some(old), None, "DELETE").await?;
+            }
+        }
+        Ok(active_model)
+    })
 }
 
 /// The derived inherent `insert`: SeaORM's, inside a cell.
@@ -224,13 +238,13 @@ where
 /// # Errors
 ///
 /// Those of SeaORM's method.
-pub async fn insert<A, C>(active_model: A, db: &C) -> Result<Model<A>, DbErr>
+pub fn insert<'a, A, C>(active_model: A, db: &'a C) -> Boxed<'a, Result<Model<A>, DbErr>>
 where
-    A: AuditedActiveModel,
+    A: AuditedActiveModel + 'a,
     Model<A>: IntoActiveModel<A>,
     C: ConnectionTrait,
 {
-    Cell::open(ActiveModelTrait::insert(active_model, db)).await
+    Box::pin(Cell::open(ActiveModelTrait::insert(active_model, db)))
 }
 
 /// The derived inherent `update`: SeaORM's, inside a cell.
@@ -238,13 +252,13 @@ where
 /// # Errors
 ///
 /// Those of SeaORM's method.
-pub async fn update<A, C>(active_model: A, db: &C) -> Result<Model<A>, DbErr>
+pub fn update<'a, A, C>(active_model: A, db: &'a C) -> Boxed<'a, Result<Model<A>, DbErr>>
 where
-    A: AuditedActiveModel,
+    A: AuditedActiveModel + 'a,
     Model<A>: IntoActiveModel<A>,
     C: ConnectionTrait,
 {
-    Cell::open(ActiveModelTrait::update(active_model, db)).await
+    Box::pin(Cell::open(ActiveModelTrait::update(active_model, db)))
 }
 
 /// The derived inherent `save`: SeaORM's, inside a cell.
@@ -252,13 +266,13 @@ where
 /// # Errors
 ///
 /// Those of SeaORM's method.
-pub async fn save<A, C>(active_model: A, db: &C) -> Result<A, DbErr>
+pub fn save<'a, A, C>(active_model: A, db: &'a C) -> Boxed<'a, Result<A, DbErr>>
 where
-    A: AuditedActiveModel,
+    A: AuditedActiveModel + 'a,
     Model<A>: IntoActiveModel<A>,
     C: ConnectionTrait,
 {
-    Cell::open(ActiveModelTrait::save(active_model, db)).await
+    Box::pin(Cell::open(ActiveModelTrait::save(active_model, db)))
 }
 
 /// The derived inherent `update_without_returning`: SeaORM's, inside a cell, and the row read again after it.
@@ -266,13 +280,16 @@ where
 /// # Errors
 ///
 /// Those of SeaORM's method.
-pub async fn update_without_returning<A, C>(active_model: A, db: &C) -> Result<UpdateResult, DbErr>
+pub fn update_without_returning<'a, A, C>(
+    active_model: A,
+    db: &'a C,
+) -> Boxed<'a, Result<UpdateResult, DbErr>>
 where
-    A: AuditedActiveModel,
+    A: AuditedActiveModel + 'a,
     Model<A>: IntoActiveModel<A>,
     C: ConnectionTrait,
 {
-    Cell::open(async {
+    Box::pin(Cell::open(async move {
         let result = ActiveModelTrait::update_without_returning(active_model, db).await?;
         let entity = entity::<A>(db);
         if result.rows_affected > 0
@@ -284,8 +301,7 @@ where
             plain.row_change(db, entity, EventType::Update, old, Some(new), "UPDATE").await?;
         }
         Ok(result)
-    })
-    .await
+    }))
 }
 
 /// The derived inherent `delete`: SeaORM's, inside a cell; a deletion of no row is no event.
@@ -293,13 +309,13 @@ where
 /// # Errors
 ///
 /// Those of SeaORM's method.
-pub async fn delete<A, C>(active_model: A, db: &C) -> Result<DeleteResult, DbErr>
+pub fn delete<'a, A, C>(active_model: A, db: &'a C) -> Boxed<'a, Result<DeleteResult, DbErr>>
 where
-    A: AuditedActiveModel,
+    A: AuditedActiveModel + 'a,
     Model<A>: IntoActiveModel<A>,
     C: ConnectionTrait,
 {
-    Cell::open(async {
+    Box::pin(Cell::open(async move {
         let result = ActiveModelTrait::delete(active_model, db).await?;
         let entity = entity::<A>(db);
         if result.rows_affected > 0
@@ -313,8 +329,7 @@ where
             }
         }
         Ok(result)
-    })
-    .await
+    }))
 }
 
 impl Plain {
