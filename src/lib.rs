@@ -33,6 +33,8 @@ mod guide {
     struct FromPython;
     #[doc = include_str!("../docs/introduction.md")]
     struct Introduction;
+    #[doc = include_str!("../docs/numbers.md")]
+    struct Numbers;
     #[doc = include_str!("../docs/operating.md")]
     struct Operating;
     #[doc = include_str!("../docs/security.md")]
