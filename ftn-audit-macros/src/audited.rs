@@ -152,7 +152,10 @@ mod tests {
                 }
             },
         );
-        assert_eq!(written.matches("asyncfn").count(), 4, "{written}");
+        for hook in ["before_save", "after_save", "before_delete", "after_delete"] {
+            assert_eq!(written.matches(&format!("fn{hook}<")).count(), 1, "{written}");
+        }
+        assert_eq!(written.matches("asyncfn").count(), 1, "{written}");
         assert_eq!(written.matches("async_trait]").count(), 1, "{written}");
         assert!(written.contains("let_:&D=__ftn_audit_1;letinsert:bool=__ftn_audit_2;Ok(self)"), "{written}");
         assert!(written.contains("AuditedHooksforActiveModel"), "{written}");
