@@ -234,14 +234,19 @@ impl Row {
 
     /// Memory that the row takes, in bytes, estimated: the model has what the values have.
     pub(crate) fn estimated_bytes(&self) -> usize {
-        let heap = |value: &Option<Value>| match value {
-            Some(Value::String(Some(text))) => text.len(),
-            Some(Value::Bytes(Some(bytes))) => bytes.len(),
-            #[cfg(feature = "with-json")]
-            Some(Value::Json(Some(json))) => json.to_string().len(),
-            _ => 0,
-        };
-        2 * self.values.iter().map(|value| size_of::<Option<Value>>() + heap(value)).sum::<usize>()
+        fn bytes(value: &Value) -> usize {
+            let heap = match value {
+                Value::String(Some(text)) => text.len(),
+                Value::Bytes(Some(bytes)) => bytes.len(),
+                #[cfg(feature = "with-json")]
+                Value::Json(Some(json)) => json.to_string().len(),
+                #[cfg(feature = "postgres-array")]
+                Value::Array(_, Some(values)) => values.iter().map(bytes).sum(),
+                _ => 0,
+            };
+            size_of::<Option<Value>>() + heap
+        }
+        2 * self.values.iter().flatten().map(bytes).sum::<usize>()
     }
 
     /// The typed model, if it is of this type.

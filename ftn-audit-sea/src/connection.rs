@@ -251,6 +251,7 @@ where
         Err(error) => {
             // The statement's own error is what the caller wants to see.
             let _ = transaction.rollback().await;
+            scope.roll_back();
             Err(error)
         }
     }

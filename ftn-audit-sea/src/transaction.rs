@@ -132,7 +132,7 @@ impl<T: ConnectionTrait + Send + 'static> AuditedTransaction<T> {
             }
             let reply = capture::run(&capture, &plan, request).await;
             if plan.commits() {
-                implicit_commit::after(&trusted, &scope, &shared, reply.as_ref().map(|_| ())).await;
+                implicit_commit::after(&trusted, &scope, &shared).await;
             }
             let reply = match reply {
                 Ok(reply) => {

@@ -24,6 +24,7 @@ on! { Sqlite Postgres MariaDb:
     writes_that_touch_nothing
     reads_and_other_tables
     writes_that_answer_with_rows
+    an_insert_whose_answer_nobody_reads
     streams
     transaction_control_is_refused
     several_statements_in_one_text
@@ -415,4 +416,21 @@ async fn a_read_back_fixes_no_snapshot(database: &TestDatabase) {
     txn.commit().await.unwrap();
     assert_eq!(seen.name, "Milk", "as on a bare connection");
     assert_eq!(titles(&database.one()), ("Tea".to_owned(), "Green tea".to_owned()));
+}
+
+/// A count is all that `execute` gives of the rows that the statement returns.
+async fn an_insert_whose_answer_nobody_reads(database: &TestDatabase) {
+    let insert = "INSERT INTO tag (name) VALUES ('a') RETURNING id, name";
+    database.db.execute_unprepared(insert).await.unwrap();
+    database.db.execute_raw(sql(&database.db, insert)).await.unwrap();
+    let txn = database.db.begin().await.unwrap();
+    txn.execute_unprepared(insert).await.unwrap();
+    txn.commit().await.unwrap();
+    match database.kind {
+        // It counts nothing then, and gives no key.
+        Kind::MariaDb => assert_eq!(brief(&database.take()), ["unparsed_write Tag "; 3]),
+        _ => assert_eq!(brief(&database.take()), ["creation Tag 1", "creation Tag 2", "creation Tag 3"]),
+    }
+    database.db.execute_unprepared("DELETE FROM tag WHERE id = 1 RETURNING id").await.unwrap();
+    assert_eq!(brief(&database.take()), ["deletion Tag 1"]);
 }

@@ -3,7 +3,7 @@
 use ftn_audit::{
     AttributeValue, EventType,
     change::{BulkRows, MAX_LINK_KEYS, Marks},
-    model::Bulk,
+    model::{Bulk, OnFailure},
 };
 use sea_orm::{DbErr, Value};
 
@@ -42,8 +42,13 @@ pub(super) fn told(entity: &'static dyn AnyEntity, rows: usize, most: usize) -> 
 
 /// The most new rows that are told one by one. In outbox delivery their records leave memory as they are made, and the rows
 /// are the caller's own.
-pub(super) fn most_new(site: &Site) -> usize {
-    if site.audit.outbox_settings().is_some() { usize::MAX } else { site.audit.bulk_rows() }
+pub(super) fn most_new(site: &Site, entity: &'static dyn AnyEntity) -> usize {
+    if leaves_memory(site, entity) { usize::MAX } else { site.audit.bulk_rows() }
+}
+
+/// Whether records are written as they are made. What is best effort waits for the commit.
+fn leaves_memory(site: &Site, entity: &'static dyn AnyEntity) -> bool {
+    site.audit.outbox_settings().is_some() && entity.model().on_failure != Some(OnFailure::BestEffort)
 }
 
 /// How many rows may be told one by one where a first look found more than `bulk_rows`: in outbox delivery, as many of
@@ -56,7 +61,7 @@ pub(super) fn more<'a>(
 ) -> Option<usize> {
     let (model, found) = (table.entity.model(), rows.len());
     let alone = model.bulk == Bulk::Rows && !model.junction && table.facts.references.is_empty();
-    if found <= site.audit.bulk_rows() || !alone || site.audit.outbox_settings().is_none() {
+    if found <= site.audit.bulk_rows() || !alone || !leaves_memory(site, table.entity) {
         return None;
     }
     let bytes: usize = rows.map(Row::estimated_bytes).sum();

@@ -42,11 +42,11 @@ pub(super) async fn run<C: ConnectionTrait>(
     };
     let before: Vec<_> = before.into_iter().map(|row| (entity.key_of(&row), row)).collect();
     let reply = request.send(*connection).await;
-    if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning)) {
+    if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning, site.backend)) {
         return reply;
     }
     let reply = reply?;
-    let count = reply.count(returning);
+    let count = reply.count(returning, site.backend);
     if told == Told::Together {
         let keys: Vec<_> = before.into_iter().map(|(key, _)| key).collect();
         let event = (EventType::Deletion, OPERATION);

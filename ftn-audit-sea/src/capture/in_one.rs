@@ -114,7 +114,7 @@ async fn sqlite<C: ConnectionTrait>(
     key: &[Value],
 ) -> Result<Answer, DbErr> {
     let text = texts.text.get_or_init(|| sqlite_text(plan, table, texts));
-    let sql = match capture.scope.has_write_lock() {
+    let sql = match capture.has_write_lock(table.entity) {
         true => text.clone(),
         false => format!("{}; {text}", nothing_written(DbBackend::Sqlite, table.entity)),
     };
@@ -123,7 +123,7 @@ async fn sqlite<C: ConnectionTrait>(
         .connection
         .query_all_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values))
         .await?;
-    capture.scope.got_write_lock();
+    capture.got_write_lock(table.entity);
     let (mut old, mut new) = (None, None);
     for row in rows {
         if row.try_get::<i64>("", "ftn_old").is_ok() {

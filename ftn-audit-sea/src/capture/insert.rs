@@ -8,7 +8,7 @@ use super::{
     bulk::{self, Told},
     plan::{Conflict, InsertPlan, Returning, parameters},
     read::{Lock, Table},
-    send::{Call, Reply, Request},
+    send::{Reply, Request},
     site::{RowChange, Site},
     upsert,
 };
@@ -24,9 +24,10 @@ pub(super) async fn run<C: ConnectionTrait>(
     let Capture { connection, scope, site } = capture;
     let entity = plan.entity;
     let table = site.table(*connection, entity).await;
-    let told = bulk::told(entity, plan.rows.unwrap_or(1), bulk::most_new(site))?;
-    let answered = plan.returning != Returning::Nothing
-        && (request.call == Call::QueryAll || (request.call == Call::QueryOne && plan.rows == Some(1)));
+    let most =
+        if plan.conflict == Conflict::Error { bulk::most_new(site, entity) } else { site.audit.bulk_rows() };
+    let told = bulk::told(entity, plan.rows.unwrap_or(1), most)?;
+    let answered = plan.returning != Returning::Nothing && plan.answers(request.call);
     // What came of rows that are skipped is in the answer, if there is one.
     let looked_up = match plan.conflict {
         Conflict::Error => false,
@@ -48,20 +49,17 @@ pub(super) async fn run<C: ConnectionTrait>(
         returned = Returning::Row;
     }
     let call = request.call;
-    // A statement of several rows that was asked for one has more.
-    let complete = returned == Returning::Row
-        && (plan.rows == Some(1) || call == Call::QueryAll)
-        && told == Told::EachRow;
+    let complete = returned == Returning::Row && plan.answers(call) && told == Told::EachRow;
     let sent = (!complete).then(|| request.statement.clone());
     let reply = request.send(*connection).await;
     let returning = plan.returning != Returning::Nothing;
-    if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning)) {
+    if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning, site.backend)) {
         return reply;
     }
     let reply = reply?;
     if told == Told::Together {
         let keys = sent.and_then(|sent| keys_in(plan, &table, &sent, &reply)).unwrap_or_default();
-        let count = reply.count(returning).or(plan.rows.map(|rows| rows as u64));
+        let count = reply.count(returning, site.backend).or(plan.rows.map(|rows| rows as u64));
         let event = match plan.conflict {
             Conflict::Error | Conflict::Nothing => EventType::Creation,
             Conflict::Write => EventType::Upsert,
@@ -82,7 +80,8 @@ pub(super) async fn run<C: ConnectionTrait>(
     match rows {
         Some(rows) => tell(capture, &table, rows).await?,
         None => {
-            let marks = Marks { rows_untold: reply.count(returning).unwrap_or(0), ..Marks::default() };
+            let marks =
+                Marks { rows_untold: reply.count(returning, site.backend).unwrap_or(0), ..Marks::default() };
             scope.push(site.unparsed_entry(entity, OPERATION, &plan.fingerprint, marks));
         }
     }
@@ -94,6 +93,7 @@ pub(super) async fn run<C: ConnectionTrait>(
 pub(super) fn extension(plan: &InsertPlan, table: &Table, request: &Request) -> Option<String> {
     let text = plan.extensible.as_ref()?;
     let allowed = request.extensible
+        && plan.answers(request.call)
         && plan.conflict == Conflict::Error
         && table.facts.allows_one_statement(table.entity);
     allowed.then(|| format!("{text}, {}", table.plain_select_text().trim_start_matches("SELECT ")))

@@ -50,9 +50,9 @@ impl<C: ConnectionTrait> Capture<'_, C> {
     /// [`Site::take_write_lock`], unless the transaction has it: SQLite gives it back when the transaction ends, not when a
     /// savepoint does.
     async fn take_write_lock(&self, entity: &'static dyn AnyEntity) -> Result<(), DbErr> {
-        if !self.scope.has_write_lock() {
+        if !self.has_write_lock(entity) {
             self.site.take_write_lock(self.connection, entity).await?;
-            self.scope.got_write_lock();
+            self.got_write_lock(entity);
         }
         Ok(())
     }
@@ -66,17 +66,34 @@ impl<C: ConnectionTrait> Capture<'_, C> {
     /// memory.
     async fn push_each(&self, entries: impl Iterator<Item = Entry> + Send) -> Result<(), DbErr> {
         let Site { audit, backend, .. } = self.site;
+        let mut written = Ok(());
         for (number, entry) in (1..).zip(entries) {
             self.scope.push([entry]);
-            if number % RECORDS_AT_ONCE == 0 {
-                outbox::spill(self.connection, self.scope, audit, *backend).await?;
+            if number % RECORDS_AT_ONCE == 0 && written.is_ok() {
+                written = outbox::spill(self.connection, self.scope, audit, *backend).await;
+                if written.is_err() && self.scope.has_ended() {
+                    break;
+                }
             }
         }
-        Ok(())
+        // The caller may go on with its transaction after an error: the scope has all of the statement.
+        written
     }
 }
 
 impl<C> Capture<'_, C> {
+    /// Whether no other writer can come to the entity's table. A SQLite file that is attached under a schema's name has a
+    /// lock of its own.
+    fn has_write_lock(&self, entity: &'static dyn AnyEntity) -> bool {
+        entity.model().schema.is_none() && self.scope.has_write_lock()
+    }
+
+    fn got_write_lock(&self, entity: &'static dyn AnyEntity) {
+        if entity.model().schema.is_none() {
+            self.scope.got_write_lock();
+        }
+    }
+
     /// What an error of a read of ours behind the statement means. Where it took the transaction along, the caller has to
     /// hear of it: the statement is undone, and nothing may be told of it. Elsewhere only what was to be read is unknown.
     ///
@@ -136,8 +153,7 @@ pub(crate) async fn answers_everything<C: ConnectionTrait>(
     match plan {
         Plan::Pass | Plan::TransactionControl | Plan::Schema { .. } | Plan::Unparsed(_) => true,
         Plan::Insert(insert) => {
-            let every = insert.rows == Some(1) || request.call == Call::QueryAll;
-            every
+            insert.answers(request.call)
                 && insert.conflict != Conflict::Write
                 && (insert.returning == Returning::Row || {
                     let table = site.table(connection, insert.entity).await;

@@ -1,6 +1,6 @@
 //! A statement on its way, whichever method it came in by.
 
-use sea_orm::{ConnectionTrait, DbErr, ExecResult, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 
 /// A statement as the caller sent it.
 #[derive(Clone)]
@@ -104,8 +104,10 @@ impl Reply {
 
     /// How many rows the statement touched, as far as its answer tells. One that was asked for a single row may have
     /// touched more.
-    pub(crate) fn count(&self, returning: bool) -> Option<u64> {
+    pub(crate) fn count(&self, returning: bool, backend: DbBackend) -> Option<u64> {
         match self {
+            // MariaDB counts nothing where rows are returned that nobody asked for.
+            Self::Executed(_) if returning && backend == DbBackend::MySql => None,
             Self::Executed(result) => Some(result.rows_affected()),
             Self::All(rows) if returning => Some(rows.len() as u64),
             Self::One(None) if returning => Some(0),
@@ -115,9 +117,9 @@ impl Reply {
 
     /// Whether the statement touched a row, as far as its answer tells: one that was asked for rows and returns none
     /// may have touched any.
-    pub(crate) fn touched_rows(&self, returning: bool) -> bool {
+    pub(crate) fn touched_rows(&self, returning: bool, backend: DbBackend) -> bool {
         match self {
-            Self::Executed(result) => result.rows_affected() > 0,
+            Self::Executed(_) => self.count(returning, backend) != Some(0),
             answer => !returning || !answer.rows().is_empty(),
         }
     }

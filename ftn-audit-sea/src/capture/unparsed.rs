@@ -7,6 +7,7 @@ use super::{
     Capture,
     plan::UnparsedPlan,
     send::{Reply, Request},
+    site::Site,
 };
 use crate::auditable::AnyEntity;
 
@@ -17,7 +18,7 @@ pub(super) async fn run<C: ConnectionTrait>(
 ) -> Result<Reply, DbErr> {
     let Capture { connection, scope, site } = capture;
     let reply = request.send(*connection).await;
-    if reply.as_ref().is_ok_and(|reply| !is_idle(plan, reply)) {
+    if reply.as_ref().is_ok_and(|reply| !is_idle(site, plan, reply)) {
         for entity in &plan.entities {
             scope.push(site.unparsed_entry(*entity, plan.operation, &plan.fingerprint, Marks::default()));
         }
@@ -39,7 +40,7 @@ pub(super) async fn one<C: ConnectionTrait>(
 ) -> Result<Reply, DbErr> {
     let Capture { connection, scope, site } = capture;
     let reply = request.send(*connection).await;
-    if reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning)) {
+    if reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning, site.backend)) {
         let marks = Marks { old_unconfirmed: true, ..Marks::default() };
         scope.push(site.unparsed_entry(entity, operation, fingerprint, marks));
     }
@@ -47,11 +48,11 @@ pub(super) async fn one<C: ConnectionTrait>(
 }
 
 /// Whether the answer tells that no row was touched. That of several statements, and of a CTE, does not.
-fn is_idle(plan: &UnparsedPlan, reply: &Reply) -> bool {
+fn is_idle(site: &Site, plan: &UnparsedPlan, reply: &Reply) -> bool {
     const COUNTED: [&str; 5] = ["INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE"];
     let tells = match reply {
         Reply::Executed(_) => plan.single && COUNTED.contains(&plan.operation),
         Reply::One(_) | Reply::All(_) => plan.returning,
     };
-    tells && !reply.touched_rows(plan.returning)
+    tells && !reply.touched_rows(plan.returning, site.backend)
 }

@@ -53,11 +53,11 @@ pub(super) async fn run<C: ConnectionTrait>(
         Told::Together => Vec::new(),
     };
     let reply = request.send(*connection).await;
-    if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning)) {
+    if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning, site.backend)) {
         return reply;
     }
     let reply = reply?;
-    let count = reply.count(returning);
+    let count = reply.count(returning, site.backend);
     if told == Told::Together {
         let keys: Vec<_> = before.into_iter().map(|before| before.new_key).collect();
         let event = (EventType::Update, OPERATION);
@@ -259,7 +259,7 @@ async fn tell<C: ConnectionTrait>(
         scope.push(records.into_iter().flatten().map(Entry::of));
     }
     scope.push(after.others.into_iter().filter_map(|new| change(None, new)).map(Entry::of));
-    let count = reply.count(plan.returning != Returning::Nothing).unwrap_or(known);
+    let count = reply.count(plan.returning != Returning::Nothing, site.backend).unwrap_or(known);
     let untold = lost.max(count.saturating_sub(known));
     if untold > 0 {
         let marks = Marks { old_unconfirmed: true, rows_untold: untold, ..Marks::default() };

@@ -3,7 +3,7 @@
 //! The statement's answer tells neither which rows it found nor what they were. So the rows that any unique index could
 //! make it meet are read before and after it, and what differs is what it did.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ftn_audit::{AuditRecord, EventType, LinkAction, change::Marks};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
@@ -60,7 +60,7 @@ pub(super) async fn run<C: ConnectionTrait>(
     let before: Vec<_> = before.into_iter().map(|row| (entity.key_of(&row), row)).collect();
     let call = request.call;
     let reply = request.send(*connection).await;
-    if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning)) {
+    if !reply.as_ref().is_ok_and(|reply| reply.touched_rows(returning, site.backend)) {
         return reply;
     }
     let reply = reply?;
@@ -255,8 +255,8 @@ async fn links<C: ConnectionTrait>(
     if !table.entity.model().junction {
         return None;
     }
-    let was = |key: &String| before.iter().any(|(known, _)| plain_text(known) == *key);
-    let mut new: Vec<_> = after.iter().filter(|(key, _)| !was(key)).collect();
+    let was: HashSet<String> = before.iter().map(|(key, _)| plain_text(key)).collect();
+    let mut new: Vec<_> = after.iter().filter(|(key, _)| !was.contains(*key)).collect();
     new.sort_by(|left, right| left.0.cmp(right.0));
     let rows: Vec<_> = new.into_iter().map(|(_, after)| &after.row).collect();
     let unsure = table.backend == DbBackend::MySql;
@@ -308,7 +308,7 @@ fn differences(
         let change = RowChange { event, old: None, new: Some(row), marks: marks(!sure) };
         entries.extend(site.row_entry(table.entity, OPERATION, change));
     }
-    let count = reply.count(plan.returning != Returning::Nothing).unwrap_or(told);
+    let count = reply.count(plan.returning != Returning::Nothing, site.backend).unwrap_or(told);
     if table.backend != DbBackend::MySql && count > told {
         let marks = Marks { rows_untold: count - told, ..Marks::default() };
         entries.extend(site.unparsed_entry(table.entity, OPERATION, &plan.fingerprint, marks));

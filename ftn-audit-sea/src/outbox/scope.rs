@@ -11,12 +11,13 @@ use crate::{
     scope::{Entry, Scope},
 };
 
-/// Writes what the open transaction owns, numbered and counted. Called by its outermost commit, with nothing after it
-/// but COMMIT.
+/// Writes what the outermost frame owns, numbered and counted: before the commit, or before a statement that makes the database
+/// commit.
 ///
 /// # Errors
 ///
-/// When a record cannot be stored that its change must not be without: the caller rolls back.
+/// When a record cannot be stored that its change must not be without. The scope keeps the records: they go when the caller
+/// rolls back, and are asked for again where it does not.
 pub(crate) async fn store<T: ConnectionTrait>(
     inner: &T,
     scope: &Scope,
@@ -34,15 +35,19 @@ pub(crate) async fn store<T: ConnectionTrait>(
         }
     }
     if let Err(error) = reasoned(&records) {
-        shared.audit.discard(records.len());
+        scope.put_back(0, entries(records));
         return Err(error);
     }
     if outbox.limit.is_reached(inner).await {
-        return full(records, shared);
+        return full(records, scope, shared);
     }
-    let (best_effort, needed): (Vec<_>, Vec<_>) = records.into_iter().partition(AuditRecord::is_best_effort);
+    let (best_effort, mut needed): (Vec<_>, Vec<_>) =
+        records.into_iter().partition(AuditRecord::is_best_effort);
     if let Err(error) = insert(inner, &needed).await {
-        shared.audit.discard(needed.len() + best_effort.len());
+        needed.extend(best_effort);
+        needed.sort_by_key(AuditRecord::sequence);
+        scope.put_back(0, entries(needed));
+        scope.statement_failed(&error);
         return Err(AuditError::Outbox(error).into_db_err());
     }
     let mut stored = needed.len();
@@ -74,7 +79,7 @@ pub(crate) fn reasoned(records: &[AuditRecord]) -> Result<(), DbErr> {
     }
 }
 
-fn full(records: Vec<AuditRecord>, shared: &Shared) -> Result<(), DbErr> {
+fn full(records: Vec<AuditRecord>, scope: &Scope, shared: &Shared) -> Result<(), DbErr> {
     let full = shared.audit.outbox_settings().map(|settings| settings.full).unwrap_or_default();
     if full == OutboxFull::StopRecording {
         tracing::error!(
@@ -85,7 +90,7 @@ fn full(records: Vec<AuditRecord>, shared: &Shared) -> Result<(), DbErr> {
         shared.audit.not_stored(records, true);
         return Ok(());
     }
-    shared.audit.discard(records.len());
+    scope.put_back(0, entries(records));
     Err(AuditError::OutboxFull.into_db_err())
 }
 

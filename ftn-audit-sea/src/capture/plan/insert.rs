@@ -7,7 +7,7 @@ use sqlparser::ast::{
 };
 
 use super::{Entity, Returning, audited, column, column_name, returning};
-use crate::capture::{clauses::Clauses, fragment::Fragment, text::SqlText};
+use crate::capture::{clauses::Clauses, fragment::Fragment, send::Call, text::SqlText};
 
 pub(crate) struct InsertPlan {
     pub(crate) entity: Entity,
@@ -44,6 +44,12 @@ pub(crate) enum Conflict {
 }
 
 impl InsertPlan {
+    /// Whether a method's answer has every row that the statement returns: one that is asked for a count has none, one that is
+    /// asked for a row has one.
+    pub(crate) fn answers(&self, call: Call) -> bool {
+        call == Call::QueryAll || (call == Call::QueryOne && self.rows == Some(1))
+    }
+
     pub(super) fn new(insert: &Insert, text: &SqlText) -> Option<Self> {
         let TableObject::TableName(name) = &insert.table else { return None };
         let entity = audited(name)?;

@@ -8,12 +8,13 @@ pub(super) fn changes_schema(sql: &str) -> bool {
     words(sql).next().is_some_and(|first| is_one_of(first, &VERBS))
 }
 
-/// Whether MySQL commits the open transaction before it runs a statement ("Statements That Cause an Implicit Commit" in
-/// its manual).
+/// Whether MySQL may commit the open transaction before it runs a text ("Statements That Cause an Implicit Commit" in its
+/// manual). Afterwards it is asked; so a text with a semicolon in a string does no harm.
 pub(super) fn commits_implicitly(backend: DbBackend, sql: &str) -> bool {
-    if backend != DbBackend::MySql {
-        return false;
-    }
+    backend == DbBackend::MySql && sql.split(';').any(may_commit)
+}
+
+fn may_commit(sql: &str) -> bool {
     const ALWAYS: [&str; 11] = [
         "ALTER",
         "FLUSH",
@@ -47,8 +48,17 @@ fn is_one_of(word: &str, words: &[&str]) -> bool {
 /// The words of a text, behind the comments that it begins with.
 fn words(sql: &str) -> impl Iterator<Item = &str> {
     let mut rest = sql.trim_start();
-    while let Some(comment) = rest.strip_prefix("/*").filter(|comment| !comment.starts_with('!')) {
-        rest = comment.split_once("*/").map_or("", |(_, behind)| behind).trim_start();
+    loop {
+        let behind = if let Some(executed) = rest.strip_prefix("/*!") {
+            executed.trim_start_matches(|digit: char| digit.is_ascii_digit())
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.split_once("*/").map_or("", |(_, behind)| behind)
+        } else if rest.starts_with("--") || rest.starts_with('#') {
+            rest.split_once('\n').map_or("", |(_, behind)| behind)
+        } else {
+            break;
+        };
+        rest = behind.trim_start();
     }
     rest.split(|character: char| !character.is_alphanumeric() && character != '_')
         .filter(|word| !word.is_empty())
@@ -69,6 +79,9 @@ mod tests {
             "ANALYZE TABLE item",
             "ANALYZE LOCAL TABLE item",
             "LOAD INDEX INTO CACHE item",
+            "-- by hand\n# again\nDROP TABLE t",
+            "/*!50003 CREATE TABLE t (id int) */",
+            "UPDATE item SET name = ''; TRUNCATE label",
         ] {
             assert!(commits(sql), "{sql}");
             assert!(!commits_implicitly(DbBackend::Postgres, sql), "{sql}");
