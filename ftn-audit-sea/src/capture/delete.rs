@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use ftn_audit::{AuditRecord, EventType, LinkAction, change::Marks};
+use ftn_audit::{EventType, LinkAction, change::Marks};
 use sea_orm::{ConnectionTrait, DbErr, Value};
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     site::RowChange,
     unparsed,
 };
-use crate::{auditable::Row, scope::Entry, value::plain_text};
+use crate::{auditable::Row, value::plain_text};
 
 const OPERATION: &str = "DELETE";
 
@@ -76,16 +76,9 @@ pub(super) async fn run<C: ConnectionTrait>(
         let record = (gone && !entity.model().junction).then(|| site.row_record(entity, OPERATION, change));
         record.flatten()
     });
-    if followed.is_empty() {
-        scope.push(links);
-        capture.push_each(records.flatten().map(Entry::of)).await?;
-    } else {
-        let records: Vec<_> = records.collect();
-        let causes: Vec<_> = records.iter().map(|record| record.as_ref().map(AuditRecord::id)).collect();
-        scope.push(cascade::tell(site, followed, &causes));
-        scope.push(links);
-        scope.push(records.into_iter().flatten().map(Entry::of));
-    }
+    // A table has the one or the other: a junction's rows are told as links alone.
+    capture.push_rows(followed, records).await?;
+    scope.push(links);
     let untold = count.unwrap_or(known).saturating_sub(known);
     if untold > 0 {
         let marks = Marks { old_unconfirmed: true, rows_untold: untold, ..Marks::default() };

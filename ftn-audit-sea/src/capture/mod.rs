@@ -22,6 +22,7 @@ mod upsert;
 
 use std::sync::Arc;
 
+use ftn_audit::AuditRecord;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 
 use self::plan::{Conflict, Returning};
@@ -62,6 +63,22 @@ impl<C: ConnectionTrait> Capture<'_, C> {
 const RECORDS_AT_ONCE: usize = 1000;
 
 impl<C: ConnectionTrait> Capture<'_, C> {
+    /// Records the rows of a statement, and before them what went along with each by a foreign key.
+    async fn push_rows(
+        &self,
+        followed: Vec<cascade::Group>,
+        records: impl Iterator<Item = Option<AuditRecord>> + Send,
+    ) -> Result<(), DbErr> {
+        if followed.is_empty() {
+            return self.push_each(records.flatten().map(Entry::of)).await;
+        }
+        let records: Vec<_> = records.collect();
+        let causes: Vec<_> = records.iter().map(|record| record.as_ref().map(AuditRecord::id)).collect();
+        self.scope.push(cascade::tell(self.site, followed, &causes));
+        self.scope.push(records.into_iter().flatten().map(Entry::of));
+        Ok(())
+    }
+
     /// Records the rows of a statement one by one. In outbox delivery they are written as they come, once they take too much
     /// memory.
     async fn push_each(&self, entries: impl Iterator<Item = Entry> + Send) -> Result<(), DbErr> {

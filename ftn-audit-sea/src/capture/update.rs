@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ftn_audit::{AuditRecord, EventType, change::Marks};
+use ftn_audit::{EventType, change::Marks};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 
 use super::{
@@ -250,14 +250,7 @@ async fn tell<C: ConnectionTrait>(
     };
     scope.push(after.links);
     let records = before.into_iter().zip(after.rows).map(|(before, new)| change(Some(before.row), new?));
-    if followed.is_empty() {
-        capture.push_each(records.flatten().map(Entry::of)).await?;
-    } else {
-        let records: Vec<_> = records.collect();
-        let causes: Vec<_> = records.iter().map(|record| record.as_ref().map(AuditRecord::id)).collect();
-        scope.push(cascade::tell(site, followed, &causes));
-        scope.push(records.into_iter().flatten().map(Entry::of));
-    }
+    capture.push_rows(followed, records).await?;
     scope.push(after.others.into_iter().filter_map(|new| change(None, new)).map(Entry::of));
     let count = reply.count(plan.returning != Returning::Nothing, site.backend).unwrap_or(known);
     let untold = lost.max(count.saturating_sub(known));
